@@ -1,0 +1,33 @@
+# Each target is one line that calls aqw, pytest or docs/export.py. Windows users have `aqw` for all of it.
+PY := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help install run test soak lab dashboard serve report export bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/installed: requirements.lock settings.ini setup.py
+	python3 -m venv .venv
+	.venv/bin/pip install -q uv
+	.venv/bin/uv pip install -q --compile-bytecode -r requirements.lock
+	.venv/bin/uv pip install -q --no-deps -e .
+	if [ -d .git ]; then .venv/bin/nbdev_install_hooks; fi
+	touch .venv/installed
+
+install: .venv/installed  ## make .venv from requirements.lock
+
+test: install  ## the tests a user runs
+	.venv/bin/aqw test
+
+soak: install  ## the long ones
+	$(PY) -m pytest -q tests --soak
+
+lab dashboard serve: install  ## JupyterLab, the monitoring page, the API
+	.venv/bin/aqw $@
+
+report: install  ## the newest run's report again
+	.venv/bin/aqw report
+
+export: install  ## package, assets and README from the notebooks
+	$(PY) docs/export.py

@@ -1,0 +1,77 @@
+"Helpers of the tests that need more than Python: a missing tool skips with its reason, or fails where everything must run."
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def need(found, reason):
+    "Skip unless `found` (a truth value, or a program's name or path) is there; with AQW_REQUIRE_ALL=1 fail instead."
+    if isinstance(found, str):
+        found = shutil.which(found)
+    if not found:
+        (pytest.fail if os.environ.get('AQW_REQUIRE_ALL') == '1' else pytest.skip)(reason)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="run the long tests too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--soak"): return
+    for item in items:
+        if "soak" in item.keywords: item.add_marker(pytest.mark.skip(reason="long; run with --soak"))
+
+
+def pytest_configure(config): config.addinivalue_line("markers", "soak: a long test")
+
+
+@pytest.fixture(scope="session")
+def shared():
+    "Folder of measured data that is no part of the project."
+    folder = Path(os.environ.get("AQW_SHARED", ROOT.parent / "shared")) / "data"
+    if not folder.exists(): pytest.skip(f"no measured data at {folder}; set AQW_SHARED")
+    return folder
+
+
+def aqw(*arguments, home, **environment):
+    "Run the aqw command as a person would: a process with its own home."
+    command = [str(Path(sys.executable).with_name("aqw")), *map(str, arguments)]
+    env = {**os.environ, "AQW_HOME": str(home), "COLUMNS": "160", **environment}
+    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=home, timeout=600)
+
+
+def write_city(folder, *, stations=("Dongsi", "Wanliu"), days=200, seed=0):
+    "Made-up files in the layout of UCI's Beijing set: PM2.5 depends on its past, the hour and the wind."
+    rng, hours = np.random.default_rng(seed), days * 24
+    time, t = pd.date_range("2015-01-01", periods=hours, freq="h"), np.arange(hours)
+    wind, level = 2 + 1.5 * np.sin(2 * np.pi * t / 60), np.zeros(hours)
+    for i in range(1, hours): level[i] = .95 * level[i - 1] + rng.normal(0, .25) - .03 * (wind[i] - 2)
+    folder.mkdir(parents=True, exist_ok=True)
+    for shift, station in enumerate(stations):
+        pm25 = (35 * np.exp(level) + 6 * np.sin(2 * np.pi * (t + shift) / 24) + rng.normal(0, 1, hours) + 8).clip(1).round()
+        frame = pd.DataFrame({"No": t + 1, "year": time.year, "month": time.month, "day": time.day, "hour": time.hour, "PM2.5": pm25, "PM10": pm25 + 20,
+                              "SO2": 5.0, "NO2": (pm25 * .6 + 5).round(), "CO": 500, "O3": 40, "TEMP": (15 + 9 * np.sin(2 * np.pi * t / 24)).round(1),
+                              "PRES": 1013, "DEWP": 3.0, "RAIN": 0, "wd": "NW", "WSPM": wind.round(1), "station": station})
+        frame.to_csv(folder / f"PRSA_Data_{station}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory):
+    "A folder of made-up files."
+    return write_city(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, measured):
+    "A home in which `aqw run` has run once, and what it printed."
+    home = tmp_path_factory.mktemp("home")
+    return home, aqw("run", "--source", "files", "--path", measured, "--cities", "Beijing", home=home)

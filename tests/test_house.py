@@ -1,0 +1,102 @@
+"The house's own rules: what is derived is up to date, notebooks import in order, cells are small and explained."
+import json
+import re
+import statistics
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+LIBRARY = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
+PIPELINES = sorted((ROOT / "nbs").glob("pipelines/*.ipynb")) + sorted((ROOT / "nbs").glob("dashboard/*.ipynb"))
+PINS = re.compile(r"\bassert\b|pytest\.raises|assert_frame_equal")
+
+
+def cells(path): return [(c["cell_type"], "".join(c["source"]), c) for c in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+
+
+def exported(path):
+    "Lines of each exported cell that is more than imports, and whether prose stands before it."
+    found, prose = [], False
+    for kind, source, _ in cells(path):
+        if kind == "markdown": prose = True
+        elif re.search(r"^#\|\s*export", source, re.M):
+            lines = [l for l in source.splitlines() if l.strip() and not l.startswith("#|")]
+            if not all(re.match(r"(from|import)\b", l) for l in lines): found.append((lines, prose))
+            prose = False
+    return found
+
+
+def module_of(path): return next(m[1] for _, s, _ in cells(path) if (m := re.search(r"#\|\s*default_exp\s+(\S+)", s)))
+
+
+def test_derived_files_are_up_to_date():
+    "Package equals export, README equals index, assets equal their notebooks."
+    done = subprocess.run([sys.executable, "docs/export.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_check_of_derived_files_can_fail(tmp_path):
+    from shutil import copytree, ignore_patterns
+    copy = copytree(ROOT, tmp_path / "copy", ignore=ignore_patterns(".venv", ".git", "data", "reports"))
+    with (copy / "aq_workbench/core.py").open("a") as f: f.write("# edited by hand\n")
+    (copy / "README.md").write_text("other")
+    done = subprocess.run([sys.executable, "docs/export.py", "--check"], cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 1 and "core.py is not its notebook's export" in done.stdout and "README.md" in done.stdout
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: p.stem)
+def test_cells_are_small_explained_and_pinned(path):
+    found = exported(path)
+    sizes = [len(lines) for lines, _ in found]
+    tests = sum(bool(PINS.search(s)) for k, s, _ in cells(path) if k == "code" and not s.startswith("#| export"))
+    assert max(sizes) <= 30, [lines[0] for lines, _ in found if len(lines) > 30]
+    assert all(prose for _, prose in found), [lines[0] for lines, prose in found if not prose]
+    assert tests >= len(found), f"{tests} test cells for {len(found)} exports"
+
+
+def test_the_median_cell_is_short():
+    assert statistics.median(len(lines) for p in LIBRARY for lines, _ in exported(p)) <= 10
+
+
+def test_imports_go_to_smaller_numbers():
+    order = {module_of(p): i for i, p in enumerate(LIBRARY)}
+    for i, path in enumerate(LIBRARY):
+        for kind, source, _ in cells(path):
+            if kind != "code" or "#| export" not in source: continue
+            for name in re.findall(r"^\s*from aq_workbench\.(\w+) import", source, re.M):
+                assert order[name] < i, f"{path.name} imports {name}"
+            assert not re.search(r"^\s*from aq_workbench import|^\s*import aq_workbench", source, re.M), f"{path.name} imports the package's face"
+
+
+@pytest.mark.parametrize("path", LIBRARY + PIPELINES, ids=lambda p: p.stem)
+def test_notebooks_are_clean(path):
+    for kind, source, cell in cells(path):
+        if kind == "code": assert cell["outputs"] == [] and cell["execution_count"] is None, source
+        assert set(cell["metadata"]) <= {"tags"}
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.stem)
+def test_notebooks_that_run_hold_no_logic(path):
+    code = [s for k, s, _ in cells(path) if k == "code"]
+    assert len(code) <= 8
+    for source in code: assert not re.search(r"^\s*(if|for|while|def|class)\b|groupby|group_by", source, re.M), source
+
+
+def test_exported_code_needs_no_nbdev():
+    for path in (ROOT / "aq_workbench").glob("*.py"):
+        if path.name != "_modidx.py": assert not re.search(r"^\s*(import|from) (nbdev|fastcore)", path.read_text(encoding="utf-8"), re.M), path.name
+
+
+def test_import_is_cheap():
+    "The package's import brings none of the heavy libraries; its seconds are in benchmarks/import_time.py."
+    heavy = "mlflow lightgbm polars pandas altair voila fastapi sklearn scipy papermill".split()
+    code = f"import sys, aq_workbench; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_face_names_exist():
+    import aq_workbench
+    for name in aq_workbench.__all__: assert getattr(aq_workbench, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"): aq_workbench.Nothing
