@@ -6,7 +6,7 @@
 __all__ = ['Answer', 'Forecast', 'CityForecast', 'Problem', 'newest_forecasts', 'forecast_city', 'Model', 'list_models', 'Group',
            'group_state', 'tried', 'Health', 'check_health', 'reply', 'create_app']
 
-# %% ../nbs/56_api.ipynb #7a803a06
+# %% ../nbs/56_api.ipynb #11a517e3
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -15,17 +15,18 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-import aq_workbench
+from importlib.metadata import version
 from .core import AqwError, Settings, TS, now
 from .locations import city_slug
 from .registry import ModelRegistry
 from .store import FeatureStore, all_rows
 
-# %% ../nbs/56_api.ipynb #d1cd7d5b
+# %% ../nbs/56_api.ipynb #e74e1adb
 class Answer(BaseModel):
     "A frozen answer."
     model_config = ConfigDict(frozen=True)
 
+# %% ../nbs/56_api.ipynb #60234f87
 class Forecast(Answer):
     "PM2.5 at one station for one hour to come."
     location_id:str = Field(description='Station')
@@ -44,7 +45,7 @@ class Forecast(Answer):
     model:str = Field(description='Registered name of the model')
     version:int = Field(description='Its version')
 
-# %% ../nbs/56_api.ipynb #0b9c653f
+# %% ../nbs/56_api.ipynb #3894832d
 class CityForecast(Answer):
     "The newest forecasts of a city, one a station and horizon."
     city:str = Field(description='City, as the store spells it')
@@ -53,6 +54,7 @@ class CityForecast(Answer):
     simulated:bool = Field(description='True where the data come from the sandbox')
     forecasts:list[Forecast] = Field(description='By station and horizon')
 
+# %% ../nbs/56_api.ipynb #22ebbf7a
 class Problem(Answer):
     "Why there is no answer, and what to do."
     error:str = Field(description='What is wrong')
@@ -88,7 +90,7 @@ def forecast_city(
     return 404, Problem(error=f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}", do=f"add it: aqw run --cities {city}",
                         near=[served[s] for s in get_close_matches(slug, served)])
 
-# %% ../nbs/56_api.ipynb #588757de
+# %% ../nbs/56_api.ipynb #8eb9cf8d
 class Model(Answer):
     "A registered model and the version that serves."
     name:str = Field(description='Registered name; a city has models of its own')
@@ -98,6 +100,7 @@ class Model(Answer):
     created:datetime = Field(description='When it was registered (UTC)')
     simulated:bool = Field(description='True where it was trained on the sandbox')
 
+# %% ../nbs/56_api.ipynb #e6f7af65
 def list_models(
     settings:Settings   # Home and kind of source
 )->list[Model]:
@@ -105,7 +108,7 @@ def list_models(
     rows = ModelRegistry(settings).models().to_dict('records')
     return [Model(**r, simulated=r['source'] == 'sandbox') for r in rows]
 
-# %% ../nbs/56_api.ipynb #9b03fe1e
+# %% ../nbs/56_api.ipynb #113896ad
 class Group(Answer):
     "How fresh a group of the store is."
     name:str = Field(description='Group of the store')
@@ -114,6 +117,7 @@ class Group(Answer):
     written:datetime|None = Field(description='When it was last written (UTC)')
     age_h:float|None = Field(description='Hours since it was last written')
 
+# %% ../nbs/56_api.ipynb #715c2dfb
 def group_state(
     store:FeatureStore,  # The store
     name:str             # One of its groups
@@ -133,7 +137,7 @@ def tried(
     except AqwError as e: problems.append(Problem(error=e.what, do=e.do))
     return []
 
-# %% ../nbs/56_api.ipynb #e15b3f52
+# %% ../nbs/56_api.ipynb #ee7b1bf4
 class Health(Answer):
     "Whether the store and the registry can be read, and what is in them."
     ok:bool = Field(description='False where something cannot be read')
@@ -144,6 +148,7 @@ class Health(Answer):
     models:list[str] = Field(description='Registered names')
     problems:list[Problem] = Field(description='What cannot be read')
 
+# %% ../nbs/56_api.ipynb #51b5ec52
 def check_health(
     settings:Settings   # Home and kind of source
 )->Health:
@@ -151,10 +156,10 @@ def check_health(
     store, problems = FeatureStore(settings), []
     groups = [s for g in store.groups() for s in tried(lambda: [group_state(store, g)], problems)]
     models = tried(ModelRegistry(settings).names, problems)
-    return Health(ok=not problems, version=aq_workbench.__version__, source=settings.source, simulated=settings.source == 'sandbox',
+    return Health(ok=not problems, version=version('aq_workbench'), source=settings.source, simulated=settings.source == 'sandbox',
                   groups=groups, models=models, problems=problems)
 
-# %% ../nbs/56_api.ipynb #392e5e13
+# %% ../nbs/56_api.ipynb #d9bca60f
 def reply(
     status:int,      # HTTP status
     answer:Answer    # What to say
@@ -162,12 +167,13 @@ def reply(
     "An answer as JSON."
     return JSONResponse(answer.model_dump(mode='json'), status_code=status)
 
+# %% ../nbs/56_api.ipynb #e1ddcc0f
 def create_app(
     settings:Settings|None=None   # Home and kind of source
 )->FastAPI:
     "The application; run it with `aqw serve`, or uvicorn on 127.0.0.1."
     settings = settings or Settings()
-    app = FastAPI(title='aq_workbench' + (' (SIMULATED)' if settings.source == 'sandbox' else ''), version=aq_workbench.__version__,
+    app = FastAPI(title='aq_workbench' + (' (SIMULATED)' if settings.source == 'sandbox' else ''), version=version('aq_workbench'),
                   description='PM2.5 forecasts with intervals, per station. It reads the store and the registry and never writes.')
 
     @app.exception_handler(AqwError)

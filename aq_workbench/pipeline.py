@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'parameters_of', 'check_parameters', 'result_of', 'NotebookFailed', 'failure', 'run_notebook',
-           'notebook_folder', 'Job', 'CityResult', 'parameters_for', 'run_city', 'finished', 'run_cities', 'put',
-           'news_to', 'pass_on', 'one_run', 'city_entry', 'save_results']
+           'notebook_folder', 'Job', 'CityResult', 'parameters_for', 'run_city', 'finished', 'put', 'news_to',
+           'pass_on', 'run_cities', 'one_run', 'city_entry', 'save_results']
 
-# %% ../nbs/61_pipeline.ipynb #9aeac7a4
+# %% ../nbs/61_pipeline.ipynb #3eb00206
 import ast
 import json
 import os
@@ -15,14 +15,16 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Callable
 
 import nbformat
 from filelock import FileLock, Timeout
 
-from . import __version__
 from .core import AqwError, Settings, data_root, now, reports_root
 from .locations import city_slug
 
@@ -58,13 +60,14 @@ def result_of(
     if not found: raise AqwError(f"{executed} shows no result", "its last cell should be IPython.display.JSON(result)")
     return found[-1]
 
-# %% ../nbs/61_pipeline.ipynb #f33595ac
+# %% ../nbs/61_pipeline.ipynb #e286354e
 class NotebookFailed(AqwError):
     "A pipeline notebook stopped: `what`, what to `do`, and the executed `notebook`."
     def __init__(self, what, do, notebook):
         super().__init__(what, do)
         self.args, self.notebook = (what, do, notebook), notebook
 
+# %% ../nbs/61_pipeline.ipynb #b0df92a9
 def failure(
     error:Exception,   # papermill's report of a failed cell
     executed:Path      # The notebook with the error in it
@@ -74,7 +77,7 @@ def failure(
     known = error.ename in ('AqwError', 'NotebookFailed')
     return NotebookFailed(what if known else f"{error.ename}: {what}", do if known else f"open {executed}: the failing cell is marked", str(executed))
 
-# %% ../nbs/61_pipeline.ipynb #8854ac65
+# %% ../nbs/61_pipeline.ipynb #5c7cd077
 def run_notebook(
     notebook:Path,      # The source; never written to
     executed:Path,      # Where the executed copy goes
@@ -86,7 +89,7 @@ def run_notebook(
     if executed.resolve() == notebook.resolve(): raise AqwError(f"{notebook} would be written over by its own run", "choose another folder for executed notebooks")
     executed.parent.mkdir(parents=True, exist_ok=True)
     try: papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name='python3', progress_bar=False,
-                                        cwd=str(executed.parent), extra_arguments=['--IPKernelApp.log_level=ERROR'])
+                                        cwd=str(executed.parent), extra_arguments=['--IPKernelApp.log_level=CRITICAL'])
     except papermill.PapermillExecutionError as e: raise failure(e, executed) from e
     return result_of(executed)
 
@@ -99,7 +102,7 @@ def notebook_folder()->Path:
     checkout = package.parent/'nbs'/'pipelines'
     return checkout if checkout.exists() else package/'assets'/'pipelines'
 
-# %% ../nbs/61_pipeline.ipynb #7f7aeb97
+# %% ../nbs/61_pipeline.ipynb #b6c064cf
 @dataclass(frozen=True)
 class Job:
     "One city's share of a run."
@@ -121,6 +124,7 @@ class CityResult:
     seconds:dict = field(default_factory=dict)
     failed:dict|None = None
 
+# %% ../nbs/61_pipeline.ipynb #23a151ff
 def parameters_for(
     job:Job,        # The city's share
     stage:str,      # Its stage
@@ -150,7 +154,7 @@ def run_city(
         if done.failed: break
     return done
 
-# %% ../nbs/61_pipeline.ipynb #49cf1597
+# %% ../nbs/61_pipeline.ipynb #a6ed1f0c
 def finished(
     future:Future,  # A city's work
     job:Job         # What it was to do
@@ -161,25 +165,7 @@ def finished(
         return CityResult(job.city, failed={'stage': 'worker', 'reason': f"the worker process died ({type(e).__name__})",
                                             'do': 'perhaps out of memory: run fewer cities at once with --workers 1', 'notebook': ''})
 
-def run_cities(
-    jobs:list[Job],                # One a city
-    *, workers:int=0,              # Processes; 0: one a core, at most one a city
-    tell:Callable=lambda *a: None  # Called with (city, stage, state, seconds) as news come
-)->list[CityResult]:
-    "Run the cities in a pool of processes, in the order of the jobs; news are passed on while they run."
-    context = get_context('spawn')
-    with context.Manager() as manager, ProcessPoolExecutor(workers or min(len(jobs), os.cpu_count()), mp_context=context) as pool:
-        news = manager.Queue()
-        futures = {pool.submit(run_city, job, news_to(news)): job for job in jobs}
-        while not all(f.done() for f in futures):
-            pass_on(news, tell)
-        pass_on(news, tell)
-        return [finished(f, job) for f, job in futures.items()]
-
-# %% ../nbs/61_pipeline.ipynb #c21da6c7
-from functools import partial
-from queue import Empty
-
+# %% ../nbs/61_pipeline.ipynb #fc21d5d0
 def put(queue, *news): queue.put(news)
 
 def news_to(
@@ -196,6 +182,22 @@ def pass_on(
     try: tell(*queue.get(timeout=.1))
     except Empty: return
     while not queue.empty(): tell(*queue.get())
+
+# %% ../nbs/61_pipeline.ipynb #682e6f6f
+def run_cities(
+    jobs:list[Job],                # One a city
+    *, workers:int=0,              # Processes; 0: one a core, at most one a city
+    tell:Callable=lambda *a: None  # Called with (city, stage, state, seconds) as news come
+)->list[CityResult]:
+    "Run the cities in a pool of processes, in the order of the jobs; news are passed on while they run."
+    context = get_context('spawn')
+    with context.Manager() as manager, ProcessPoolExecutor(workers or min(len(jobs), os.cpu_count()), mp_context=context) as pool:
+        news = manager.Queue()
+        futures = {pool.submit(run_city, job, news_to(news)): job for job in jobs}
+        while not all(f.done() for f in futures):
+            pass_on(news, tell)
+        pass_on(news, tell)
+        return [finished(f, job) for f, job in futures.items()]
 
 # %% ../nbs/61_pipeline.ipynb #6b76f393
 @contextmanager
@@ -217,7 +219,7 @@ def one_run(
         note.unlink(missing_ok=True)
         lock.release()
 
-# %% ../nbs/61_pipeline.ipynb #327ed5c2
+# %% ../nbs/61_pipeline.ipynb #e15d88ed
 def city_entry(
     done:CityResult,   # A city that ran
     run_folder:Path    # The run's folder
@@ -226,10 +228,12 @@ def city_entry(
     got = done.results
     fetch, train, watch = got.get('fetch', {}), got.get('train', {}), got.get('monitor', {})
     frames = {name: Path(p).relative_to(run_folder).as_posix() for name, p in watch.get('frames', {}).items()}
-    return {**fetch, **{k: v for k, v in train.items() if k != 'trained'}, 'trained': train.get('trained', False), **{k: watch[k] for k in ('drift', 'performance', 'verdict') if k in watch},
+    return {**fetch, **{k: v for k, v in train.items() if k != 'trained'}, 'trained': train.get('trained', False),
+            **{k: watch[k] for k in ('drift', 'performance', 'verdict') if k in watch},
             'newest': got.get('forecast', {}).get('newest', []), 'forecasts_added': got.get('forecast', {}).get('added', 0),
             'frames': frames, 'seconds': done.seconds}
 
+# %% ../nbs/61_pipeline.ipynb #4f5bcdcc
 def save_results(
     results:list[CityResult],  # Every city
     *, run:str,                # Name of the run
@@ -238,7 +242,7 @@ def save_results(
     "Write the run's results.json."
     folder = reports_root(settings).resolve()/'runs'/run
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': __version__, 'source': settings.source, 'simulated': settings.source == 'sandbox',
+    whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'), 'source': settings.source, 'simulated': settings.source == 'sandbox',
              'cities': {r.city: city_entry(r, folder) for r in results if not r.failed}, 'failed': {r.city: r.failed for r in results if r.failed}}
     path = folder/'results.json'
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding='utf-8')

@@ -76,7 +76,7 @@ def series_of(
     lonely = value.is_not_null() & value.shift(1).over(groups).is_null() & value.shift(-1).over(groups).is_null()
     return rows.with_columns(alone=lonely)
 
-# %% ../nbs/50_plots.ipynb #0eda9192
+# %% ../nbs/50_plots.ipynb #6733cce6
 SERIES = {'measured': INK, 'forecast': BLUE, '90 % interval': BAND, 'persistence': GREY}
 
 def colour_of(
@@ -86,6 +86,7 @@ def colour_of(
     names = [n for n in SERIES if n in names]
     return alt.Color('series:N', scale=alt.Scale(domain=names, range=[SERIES[n] for n in names]))
 
+# %% ../nbs/50_plots.ipynb #02679301
 def draw_lines(
     base:alt.Chart,          # A frame of `series_of` and its x axis
     colour:alt.Color,        # Of `colour_of`
@@ -137,7 +138,7 @@ def plot_forecast(
     chart = alt.layer(band, *drawn, *border, hover).properties(width=width, height=height, autosize=FIT)
     return in_house(chart, simulated=simulated)
 
-# %% ../nbs/50_plots.ipynb #94f4fff7
+# %% ../nbs/50_plots.ipynb #8ed04c70
 def plot_error(
     frame:pd.DataFrame|pl.DataFrame,   # date, horizon_h, rmse, rmse_persistence (µg/m³)
     *, simulated:bool=False,           # Mark the chart SIMULATED
@@ -148,7 +149,7 @@ def plot_error(
     names = {'rmse_persistence': 'persistence', 'rmse': 'forecast'}
     rows = columns_of(frame, 'date', 'horizon_h', *names).select('horizon_h', pl.col('date').cast(pl.Date), *names)
     rows = series_of(whole_grid(rows, 'date', every='1d', by='horizon_h'), names, index=['horizon_h', 'date'])
-    base = alt.Chart().encode(x=alt.X('date:T', scale=alt.Scale(type='utc'), title='day (UTC)', axis=alt.Axis(grid=False, tickCount=6, labelFlush=False)))
+    base = alt.Chart().encode(x=alt.X('date:T', scale=alt.Scale(type='utc'), title='day (UTC)', axis=alt.Axis(format='%-d %b', grid=False, tickCount=6, labelFlush=False)))
     lines = draw_lines(base, colour_of(names.values()), title='RMSE (µg/m³)', axis=alt.Axis(tickCount=4, minExtent=30))
     panels = alt.layer(*lines, data=rows).properties(width=width - 60, height=height)
     head = alt.Header(labelExpr="datum.value + ' h ahead'", labelOrient='top', labelAnchor='start', labelPadding=3)

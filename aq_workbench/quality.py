@@ -15,11 +15,11 @@ RANGES = {'pm25':(-10, 1000), 'pm10':(-10, 10_000), 'no2':(-10, 1000), 'no':(-10
           'temp':(-89.2, 56.7), 'dewp':(-95, 36), 'rh':(0, 105), 'ws':(0, 113.3), 'wd':(0, 360), 'pres':(500, 1085), 'precip':(0, 1825), 'blh':(0, 10_000)}
 SENTINEL = -99.   # Raw values at or below it stand for "missing" in some instrument's language: -99, -200, -999, -9999
 
-# %% ../nbs/16_quality.ipynb #17166412
+# %% ../nbs/16_quality.ipynb #5f0df4da
 def rules()->dict[str, pl.Expr]:   # Flag -> where it applies
     "The rules of a single row."
     value, bound = pl.col('value'), lambda i: pl.col('parameter').replace_strict({p: float(b[i]) for p, b in RANGES.items()}, return_dtype=pl.Float64)
-    sentinel = pl.min_horizontal('value_raw', value) <= SENTINEL
+    sentinel = pl.coalesce('value_raw', value) <= SENTINEL
     return {'sentinel': sentinel,
             'negative': ~sentinel & (value < 0) & pl.col('parameter').is_in(POLLUTANTS),
             'out_of_range': ~sentinel & ~value.is_between(bound(0), bound(1))}

@@ -29,22 +29,24 @@ from filelock import FileLock, Timeout
 from .core import AqwError, Settings, data_root, now, tracking_uri
 from .locations import city_slug
 
-# %% ../nbs/32_registry.ipynb #645ed592
-SWITCHES = {'MLFLOW_DISABLE_TELEMETRY':'true', 'MLFLOW_UV_AUTO_DETECT':'false'}
+# %% ../nbs/32_registry.ipynb #1bc9eb9a
+SWITCHES = {'MLFLOW_DISABLE_TELEMETRY':'true', 'MLFLOW_UV_AUTO_DETECT':'false',
+            'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT':'true', 'MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR':'false'}
 
 def import_mlflow():
-    "The `mlflow` module, told to keep its counsel."
+    "The `mlflow` module, imported quietly."
     for name, value in SWITCHES.items(): os.environ.setdefault(name, value)
     import mlflow
     return mlflow
 
-# %% ../nbs/32_registry.ipynb #b3c92bca
-REMEDIES = (('locked', "the registry {uri} is locked by another program", "close what holds it (a database browser, a run that hangs) and try again"),
+# %% ../nbs/32_registry.ipynb #f22095b3
+REMEDIES = (('is locked', "the registry {uri} is locked by another program", "close what holds it (a database browser, a run that hangs) and try again"),
             ('No space left|disk is full', "the disk of the registry {uri} is full; no version was added", "free some space or set AQW_HOME to another disk, then run again"),
             ('out-of-date database schema', "the registry {uri} was written by another MLflow", "back it up, then run: mlflow db upgrade {uri}"),
-            ('not a database|malformed|no such table', "the registry {uri} is broken", "restore it from a backup, or move it away and train again; the models' files stay in mlartifacts"),
+            ('not a database|malformed|no such table', "the registry {uri} is broken", "restore it from a backup, or move it away and call register_all_models(), which fills a new one from the last training"),
             ('', "MLflow at {uri}: {text}", "mend what it names; where the database cannot be reached, check MLFLOW_TRACKING_URI"))
 
+# %% ../nbs/32_registry.ipynb #962abe46
 def remedy(
     text:str,   # What MLflow or the database said
     uri:str     # Address of the database
@@ -55,7 +57,7 @@ def remedy(
     first = hide(text).strip().split('\n')[0]
     return AqwError(what.format(uri=hide(uri), text=first), do.format(uri=hide(uri)))
 
-# %% ../nbs/32_registry.ipynb #513ef712
+# %% ../nbs/32_registry.ipynb #f5de3f97
 @contextmanager
 def explained(
     uri:str   # Address of the database
@@ -66,7 +68,7 @@ def explained(
     from sqlalchemy.exc import SQLAlchemyError
     try:
         with suppress_logs_in_thread(): yield
-    except Timeout as e: raise remedy('locked', uri) from e
+    except Timeout as e: raise remedy('database is locked', uri) from e
     except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as e: raise remedy(str(e), uri) from e
 
 # %% ../nbs/32_registry.ipynb #29b866d0
@@ -143,7 +145,7 @@ def untrusted_types(
     import skops.io
     return sorted(skops.io.get_untrusted_types(data=skops.io.dumps(model)))
 
-# %% ../nbs/32_registry.ipynb #a5e58dbe
+# %% ../nbs/32_registry.ipynb #e7d5640d
 def installed(
     package:str     # Name of a distribution
 )->str|None:        # Its version, or None for a checkout that is not installed
@@ -151,6 +153,7 @@ def installed(
     try: return version_of(package)
     except PackageNotFoundError: return None
 
+# %% ../nbs/32_registry.ipynb #23337089
 def pinned(
     *packages:str   # Names of distributions
 )->list[str]:       # `name==version` each
@@ -309,12 +312,13 @@ def with_scores(
     data = client.get_run(version['run_id']).data if version['run_id'] else None
     return {**version, 'metrics':data.metrics if data else {}, 'params':data.params if data else {}}
 
-# %% ../nbs/32_registry.ipynb #569a3bef
+# %% ../nbs/32_registry.ipynb #dd92fbd8
 def who()->str:
     "The user's name, for the record."
     try: return getpass.getuser()
     except (KeyError, ImportError, OSError): return 'unknown'
 
+# %% ../nbs/32_registry.ipynb #53303158
 def tag_version(
     client,       # MlflowClient
     name:str,     # Registered name
@@ -408,7 +412,7 @@ class RegistryTables(RegistryReader):
         row = lambda v: {**v['metrics'], **{f'params.{k}' if k in v['metrics'] else k: p for k, p in v['params'].items()}}
         return pd.DataFrame([{'version':v['version'], 'stage':v['stage'], 'created':v['created'], **row(v)} for v in full])
 
-# %% ../nbs/32_registry.ipynb #cc8870e9
+# %% ../nbs/32_registry.ipynb #4791ad13
 def fetch_version(
     client,        # MlflowClient
     uri:str,       # Address of the database
@@ -416,14 +420,15 @@ def fetch_version(
 ):                 # The native model
     "Load a version; `AqwError` where its files are gone or are not those that were registered."
     mlflow, label = import_mlflow(), f"{version['name']} version {version['version']}"
-    where = client.get_model_version_download_uri(version['name'], str(version['version']))
-    try: path = payload(Path(mlflow.artifacts.download_artifacts(where, tracking_uri=uri)))
-    except (mlflow.MlflowException, OSError) as e: raise AqwError(f"the files of {label} are not in {where}", "restore the folder from a backup, or load another version") from e
-    if version['tags'].get('digest', digest(path)) != digest(path):
-        raise AqwError(f"the files of {label} have changed since they were registered", f"restore {path} from a backup, or load another version")
-    return load_payload(path)
+    where, rescue = client.get_model_version_download_uri(version['name'], str(version['version'])), "restore the folder from a backup, or load another version"
+    with TemporaryDirectory() as copy:
+        try: path = payload(Path(mlflow.artifacts.download_artifacts(where, dst_path=copy, tracking_uri=uri)))
+        except (mlflow.MlflowException, OSError) as e: raise AqwError(f"the files of {label} are not in {where}", rescue) from e
+        if version['tags'].get('digest', digest(path)) != digest(path):
+            raise AqwError(f"the files of {label} in {where} have changed since they were registered", rescue)
+        return load_payload(path)
 
-# %% ../nbs/32_registry.ipynb #fc5fb4f7
+# %% ../nbs/32_registry.ipynb #351ebe0d
 class ModelRegistry(RegistryTables):
     "Immutable versions of models and the stages that move between them, on MLflow."
     def log_model(self, model, model_name, metrics=None, params=None, tags=None)->int:
@@ -444,14 +449,14 @@ class ModelRegistry(RegistryTables):
     def load_model(self, name, version=None, city=None):
         "A model as itself: Production, else the newest, or the `version` that is asked for."
         found = self.versions(name, city)
-        with explained(self.uri): return fetch_version(self.client, self.uri, pick(found, version) if version else champion_of(found))
+        with explained(self.uri): return fetch_version(self.client, self.uri, champion_of(found) if version is None else pick(found, version))
 
     def promote_model(self, name, version, stage, city=None):
         "Move a stage to a version, as told; who held Production or Staging before is archived."
         found, stage = pick(self.versions(name, city), version), stage_name(stage)
         with explained(self.uri), self.lock: move_stage(self.client, found['name'], found['version'], stage)
 
-# %% ../nbs/32_registry.ipynb #5d61468e
+# %% ../nbs/32_registry.ipynb #f1c3b698
 def register_folder(
     registry:ModelRegistry,  # Where to
     folder:Path              # trained/<model_name>, with bundle/ and card.json
@@ -460,14 +465,16 @@ def register_folder(
     name, bundle = folder.name, folder/'bundle'
     try:
         load_payload(bundle)
-        card = json.loads((folder/'card.json').read_text(encoding='utf-8'))
-        known = registry.versions(name) if name in registry.names() else []
-        same = [v for v in known if v['tags'].get('digest') == digest(bundle)]
-        if same: return {**{k: same[0][k] for k in ('name', 'version', 'stage')}, 'status':'was registered'}
-        version = registry.log_bundle(bundle, name, card.get('metrics'), card.get('params'), card.get('tags'))
-        return {'name':name, 'version':version, 'stage':'Development', 'status':'registered'}
+        card = {'metrics':{}, 'params':{}, 'tags':{}, **json.loads((folder/'card.json').read_text(encoding='utf-8'))}
+        metric_values(card['metrics'])
     except (AqwError, OSError, ValueError) as e: return {'name':name, 'version':None, 'stage':None, 'status':f'refused: {e}'}
+    known = registry.versions(name) if name in registry.names() else []
+    same = [v for v in known if v['tags'].get('digest') == digest(bundle)]
+    if same: return {**{k: same[0][k] for k in ('name', 'version', 'stage')}, 'status':'was registered'}
+    version = registry.log_bundle(bundle, name, card['metrics'], card['params'], card['tags'])
+    return {'name':name, 'version':version, 'stage':'Development', 'status':'registered'}
 
+# %% ../nbs/32_registry.ipynb #8575edf0
 def register_all_models(
     settings:Settings|None=None   # Home and kind of source
 )->pd.DataFrame:                  # name, version, stage, status

@@ -186,7 +186,7 @@ def read_own(
     if not (path/'_delta_log').exists(): return empty
     with explained(path): return pl.read_delta(str(path))
 
-# %% ../nbs/20_store.ipynb #29331937
+# %% ../nbs/20_store.ipynb #e046b8ba
 def all_rows(
     root:Path,              # Folder of the store
     group:str,              # Name of the group
@@ -201,11 +201,13 @@ def scan_group(
     group:str=READINGS,              # Name of the group
     *, asof:str|datetime|None=None,  # What the world knew at this moment; by default everything
     version:int|None=None,           # What the store held at this version; by default the newest
-    on_time:bool=False               # Only rows that came within their source's lag
+    on_time:bool=False,              # Only rows that came within their source's lag
+    where:pl.Expr|None=None          # Which facts to read: a condition on key columns and names, never on values
 )->pl.LazyFrame:                     # The current row of each key
     "The rows of a group that were visible at `asof` in `version`, one a key."
     rows = all_rows(root, group, version)
     columns = rows.collect_schema().names()
+    if where is not None: rows = rows.filter(where)
     if asof is not None: rows = rows.filter(visible_from(columns) <= pl.lit(utc(asof)))
     if on_time: rows = rows.filter(pl.col('available_ts') <= pl.coalesce('issued_at', 'event_ts') + source_lag())
     rows = current_rows(rows, key_of(columns))
@@ -281,23 +283,6 @@ def write_group(
     version = open_table(root, group).version() if group in groups_in(root) else None
     return SaveResult(version, added, corrected, sent - added - corrected)
 
-# %% ../nbs/20_store.ipynb #46c73b41
-def scan_group(
-    root:Path,                     # Folder of the store
-    group:str=READINGS,            # Name of the group
-    *, asof:str|datetime|None=None,  # What the world knew at this moment; by default everything
-    version:int|None=None,         # What the store held at this version; by default the newest
-    on_time:bool=False             # Only rows that came within their source's lag
-)->pl.LazyFrame:                   # The current row of each key
-    "The rows of a group that were visible at `asof` in `version`, one a key."
-    table = open_table(root, group, version)
-    with explained(root/group): rows = pl.scan_delta(table).drop('month')
-    columns = rows.collect_schema().names()
-    if asof is not None: rows = rows.filter(visible_from(columns) <= pl.lit(utc(asof)))
-    if on_time: rows = rows.filter(pl.col('available_ts') <= pl.coalesce('issued_at', 'event_ts') + source_lag())
-    rows = current_rows(rows, key_of(columns))
-    return newest_run(rows) if group == READINGS else rows
-
 # %% ../nbs/20_store.ipynb #a5ee7077
 REFUSED = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String, 'created_ts':TS}
 
@@ -324,16 +309,16 @@ def summary_of(
     return {'group': group, 'version': table.version(), 'rows': int(files['num_records'].sum()), 'files': files.height,
             'MB': round(files['size_bytes'].sum()/1e6, 1), 'last hour': f"{last['event_ts'].item():%Y-%m-%d %H:%M}", 'written': f"{last['created_ts'].item():%Y-%m-%d %H:%M}"}
 
-# %% ../nbs/20_store.ipynb #cf6d7d0b
+# %% ../nbs/20_store.ipynb #83f81d8b
 class StoreReader:
     "What can be asked of a store; groups are Delta tables under `data/<kind>/store`."
     def __init__(self, settings:Settings|None=None):
         self.settings = settings or Settings()
         self.root = data_root(self.settings)/'store'
 
-    def scan(self, group=READINGS, *, asof=None, version=None, on_time=False)->pl.LazyFrame:
-        "The current row of each key as a polars LazyFrame: what was visible at `asof` in `version`."
-        return scan_group(self.root, group, asof=asof, version=version, on_time=on_time)
+    def scan(self, group=READINGS, **query)->pl.LazyFrame:
+        "The current row of each key as a polars LazyFrame; `asof`, `version`, `on_time` and `where` as in `scan_group`."
+        return scan_group(self.root, group, **query)
 
     def load_features(self, group=READINGS, *, asof=None, version=None)->pd.DataFrame:
         "The same as a pandas frame in a fixed order: one pair of `asof` and `version` gives the same bytes for ever."

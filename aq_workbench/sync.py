@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['batches_of', 'sync_folder', 'city_rows', 'city_asof']
 
-# %% ../nbs/22_sync.ipynb #1de7c3b6
+# %% ../nbs/22_sync.ipynb #1bfd9de3
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from .core import AqwError, utc
 from .files import Batch, read_folder
 from .locations import city_slug
 from .quality import flag_readings
-from .store import FeatureStore
+from .store import FeatureStore, READINGS, all_rows
 
 # %% ../nbs/22_sync.ipynb #83ae2ea1
 def batches_of(
@@ -29,7 +29,7 @@ def batches_of(
     mine = [b._replace(readings=b.readings.filter(pl.col('city').is_in(names))) for b in batches]
     return [b for b in mine if b.readings.height]
 
-# %% ../nbs/22_sync.ipynb #5daa2414
+# %% ../nbs/22_sync.ipynb #8b60d23e
 def sync_folder(
     store:FeatureStore,        # Where to
     path:str|Path,             # Folder (or file) to read
@@ -46,21 +46,22 @@ def sync_folder(
     return {'city': readings['city'][0], 'slug': city_slug(city), 'files': len(batches), 'stations': readings['location_id'].n_unique(),
             'rows': readings.height, 'added': saved.added, 'corrected': saved.corrected, 'unchanged': saved.unchanged,
             'refused': refused.height, 'start': readings['event_ts'].min().isoformat(), 'end': readings['event_ts'].max().isoformat(),
-            'licences': sorted(readings['licence'].drop_nulls().unique()), 'version': saved.version}
+            'sources': sorted(readings['source'].unique()), 'licences': sorted(readings['licence'].drop_nulls().unique()), 'version': saved.version}
 
-# %% ../nbs/22_sync.ipynb #5b20e8ba
+# %% ../nbs/22_sync.ipynb #f778b97d
 def city_rows(
     store:FeatureStore,  # Where the readings are
     city:str,            # Its name or slug
+    *, where:pl.Expr|bool=True,  # Which of its facts
     **query              # `asof`, `version`, `on_time`
 )->pl.LazyFrame:         # Readings of that city
     "A city's readings in the store; `AqwError` names the cities that are there."
-    rows = store.scan(**query)
-    have = rows.select(pl.col('city').unique()).collect()['city'].to_list()
+    have = all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].to_list()
     names = [c for c in have if city_slug(c) == city_slug(city)]
     if not names: raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}", f"load them first: aqw fetch --cities {city}")
-    return rows.filter(pl.col('city').is_in(names))
+    return store.scan(where=pl.col('city').is_in(names) & where, **query)
 
+# %% ../nbs/22_sync.ipynb #20655a68
 def city_asof(
     store:FeatureStore,  # Where the readings are
     city:str,            # Its name or slug
@@ -68,6 +69,6 @@ def city_asof(
 )->datetime:
     "The moment that counts as now: `asof`, else the last hour of PM2.5 in the store."
     if asof: return utc(asof)
-    last = city_rows(store, city).filter(pl.col('parameter') == 'pm25').select(pl.col('event_ts').max()).collect().item()
+    last = city_rows(store, city, where=pl.col('parameter') == 'pm25').select(pl.col('event_ts').max()).collect().item()
     if last is None: raise AqwError(f"the store has no PM2.5 of {city!r}", "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
     return last

@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("pipelines", "dashboard")
 
 
-def export_package(lib):
+def export_package(root):
+    """Export the library notebooks of a checkout (or of a copy of its nbs/) into its package."""
     from nbdev.export import nb_export
-    for notebook in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")):
-        nb_export(notebook, lib_path=lib)
+    for notebook in sorted((root / "nbs").glob("[0-9]*.ipynb")):
+        nb_export(notebook, lib_path=root / "aq_workbench")
 
 
 def render_readme():
@@ -50,8 +51,9 @@ def differences():
         source = {k: v for k, v in files_under(ROOT / "nbs" / name).items() if k.endswith(".ipynb")}
         if source != files_under(ROOT / "aq_workbench/assets" / name): found.append(f"aq_workbench/assets/{name} is not nbs/{name}")
     with TemporaryDirectory() as folder:
+        copytree(ROOT / "nbs", Path(folder) / "nbs")
         lib = Path(folder) / "aq_workbench"
-        export_package(lib)
+        export_package(Path(folder))
         for path in sorted(lib.glob("*.py")):
             mine = ROOT / "aq_workbench" / path.name
             if path.name not in ("__init__.py", "_modidx.py") and (not mine.exists() or mine.read_bytes() != path.read_bytes()):
@@ -66,7 +68,7 @@ def main():
         found = differences()
         print("\n".join(found) or "package, assets and README are up to date")
         sys.exit(bool(found))
-    from nbdev.export import nbdev_export
+    from nbdev.doclinks import nbdev_export
     nbdev_export()
     copy_assets(ROOT / "aq_workbench/assets")
     (ROOT / "README.md").write_text(render_readme(), encoding="utf-8")

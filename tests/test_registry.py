@@ -4,7 +4,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +16,23 @@ from aq_workbench.models import Forecaster
 from aq_workbench.registry import ModelRegistry, digest
 
 ROOT = Path(__file__).parents[1]
-LOG_FIVE = """
-    import sys
-    from sklearn.linear_model import LinearRegression
-    from aq_workbench.core import Settings
-    from aq_workbench.registry import ModelRegistry
-    registry = ModelRegistry(Settings(home=sys.argv[1]))
-    for i in range(5):
-        version = registry.log_model(LinearRegression().fit([[0.], [1.]], [0., i]), 'shared', metrics={'i':i}, tags={'by':sys.argv[2]})
-        registry.promote_model('shared', version=version, stage='Production')
-"""
 LISTEN = """
-    import sys
-    wire = []
-    sys.addaudithook(lambda event, args: wire.append((event, args)) if event in ('socket.connect', 'socket.getaddrinfo') else None)
+import sys
+wire = []
+sys.addaudithook(lambda event, args: wire.append((event, args)) if event in ('socket.connect', 'socket.getaddrinfo') else None)
+"""
+LOG_FIVE = """
+from sklearn.linear_model import LinearRegression
+from aq_workbench.core import Settings
+from aq_workbench.registry import ModelRegistry
+registry = ModelRegistry(Settings(home=sys.argv[1]))
+for i in range(5):
+    version = registry.log_model(LinearRegression().fit([[0.], [1.]], [0., i]), 'shared', metrics={'i':i}, tags={'by':sys.argv[2]})
+    registry.promote_model('shared', version=version, stage='Production')
 """
 
 
-def start(code, *args, cwd=ROOT):
+def start(code, *args, cwd):
     "A Python process outside pytest's environment, which MLflow would recognise."
     env = {k: v for k, v in os.environ.items() if k not in ('PYTEST_CURRENT_TEST', 'CI', 'MLFLOW_DISABLE_TELEMETRY', 'DO_NOT_TRACK', 'MLFLOW_TRACKING_URI')}
     return subprocess.Popen([sys.executable, '-c', code, *map(str, args)], cwd=cwd, env={**env, 'PYTHONPATH':os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])},
@@ -43,7 +41,7 @@ def start(code, *args, cwd=ROOT):
 
 @pytest.fixture(scope='module')
 def frame():
-    ts = pl.datetime_range(utc('2015-01-01T01:00Z'), utc('2015-01-31'), '1h', eager=True, time_unit='us')
+    ts = pl.datetime_range(utc('2015-01-01T01:00Z'), utc('2015-03-12'), '1h', eager=True, time_unit='us')
     hours = pl.DataFrame({'event_ts':ts, 'value':40 + 20*np.sin(2*np.pi*np.arange(len(ts))/24)})
     readings = check_readings(hours.with_columns(city=pl.lit('Delft'), location_id=pl.lit('north'), parameter=pl.lit('pm25')))
     return add_targets(build_features(readings), readings)
@@ -57,40 +55,43 @@ def settings(tmp_path_factory, frame):
     return settings
 
 
-def stored(settings, version=1):
-    "The bundle of a version in the artifact store."
-    return max((p.parent for p in data_root(settings).glob('mlartifacts/**/manifest.json')), key=lambda p: p.stat().st_mtime)
+def stored(settings):
+    "The only bundle in the artifact store."
+    return next(data_root(settings).glob('mlartifacts/**/manifest.json')).parent
 
 
-def test_two_processes_create_the_database_and_log_at_once(tmp_path):
-    both = [start(textwrap.dedent(LOG_FIVE), tmp_path, name) for name in ('a', 'b')]
-    said = [p.communicate(timeout=120) for p in both]
-    assert [p.returncode for p in both] == [0, 0], said
-    versions = ModelRegistry(Settings(home=tmp_path)).versions('shared')
+@pytest.fixture(scope='module')
+def two(tmp_path_factory):
+    "Two processes that start together on an empty home: their output, the home, and the folder that they ran in."
+    home, work = tmp_path_factory.mktemp('home'), tmp_path_factory.mktemp('work')
+    both = [start(LISTEN + LOG_FIVE + 'assert not wire, wire', home, name, cwd=work) for name in ('a', 'b')]
+    return [(*p.communicate(timeout=120), p.returncode) for p in both], home, work
+
+
+def test_two_processes_create_the_database_and_log_at_once(two):
+    said, home, _ = two
+    assert [code for *_, code in said] == [0, 0], said
+    versions = ModelRegistry(Settings(home=home)).versions('shared')
     assert sorted(v['version'] for v in versions) == list(range(1, 11))
     assert sorted(v['tags']['by'] for v in versions) == ['a']*5 + ['b']*5
     assert sorted(v['stage'] for v in versions) == ['Archived']*9 + ['Production']
 
 
-def test_nothing_is_said_nothing_is_sent_and_nothing_lies_about(tmp_path):
-    (tmp_path/'work').mkdir()
-    code = textwrap.dedent(LISTEN) + textwrap.dedent(LOG_FIVE) + "assert not wire, wire\n"
-    process = start(code, tmp_path/'home', 'a', cwd=tmp_path/'work')
-    assert process.communicate(timeout=120) == ('', '')
-    assert process.returncode == 0
-    assert not list((tmp_path/'work').iterdir())
+def test_nothing_is_said_nothing_is_sent_and_nothing_lies_about(two):
+    said, _, work = two
+    assert said == [('', '', 0)]*2, 'a name that was looked up or a connection would be in the error'
+    assert not list(work.iterdir())
 
 
 def test_mlflow_itself_opens_our_model(settings, frame):
     import mlflow
-    folder = ModelRegistry(settings).client.get_model_version_download_uri('pm25_regressor-delft', '1')
-    generic = mlflow.pyfunc.load_model(folder)
-    native = ModelRegistry(settings).load_model('pm25_regressor', city='Delft')
-    assert isinstance(native, Forecaster) and isinstance(generic.unwrap_python_model() if generic.loader_module is None else native, Forecaster)
+    registry = ModelRegistry(settings)
+    generic = mlflow.pyfunc.load_model(registry.client.get_model_version_download_uri('pm25_regressor-delft', '1'))
+    table = generic.predict(frame.tail(3).to_pandas())
+    assert table['mean'].tolist() == registry.load_model('pm25_regressor', city='Delft').predict(frame.tail(3), 1)['mean'].to_list()
 
 
 def test_a_changed_byte_in_the_artifact_store_is_refused(settings, tmp_path):
-    home = tmp_path/'home'
     registry = ModelRegistry(settings)
     bundle = stored(settings)
     keep = shutil.copytree(bundle, tmp_path/'keep')

@@ -53,7 +53,7 @@ def made_city(name):
             'drift': {'summary': {'overall_drift': True, 'n_features': 11, 'n_drifted': 3, 'drift_percentage': 27.3}}, 'performance': {},
             'verdict': {'retrain': True, 'reasons': ['3 of 11 features drifted (27%), more than 20%.', 'Critical features drifted: pm25.'],
                         'could_not_see': ['The tests take every hour for an independent draw; hours of a real series are not, so they alarm far too often.']},
-            'licences': ['CC BY 4.0 (S. Chen, UCI 501)', 'made_up_1'], 'seconds': {}, 'frames': {'forecast': 'frames/forecast.parquet', 'error': 'frames/error.parquet'}}
+            'sources': ['file:uci-beijing'], 'licences': ['CC BY 4.0', 'made_up_1'], 'seconds': {}, 'frames': {'forecast': 'frames/forecast.parquet', 'error': 'frames/error.parquet'}}
 
 
 def made_results(folder, *names, simulated=False, failed=None):
