@@ -19,6 +19,8 @@ setup(
     license="Apache-2.0",
     url=cfg["git_url"],
     keywords=cfg["keywords"].split(),
+    classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Science/Research", "Natural Language :: " + cfg["language"],
+                 "Programming Language :: Python :: " + cfg["min_python"]],
     packages=find_packages(include=[cfg["lib_path"], cfg["lib_path"] + ".*"]),
     package_data={cfg["lib_path"]: ["assets/**/*"]},
     include_package_data=True,

@@ -7,7 +7,7 @@ __all__ = ['STAGES', 'parameters_of', 'check_parameters', 'result_of', 'Notebook
            'notebook_folder', 'Job', 'CityResult', 'parameters_for', 'run_city', 'finished', 'put', 'news_to',
            'pass_on', 'run_cities', 'one_run', 'city_entry', 'save_results']
 
-# %% ../nbs/61_pipeline.ipynb #3eb00206
+# %% ../nbs/61_pipeline.ipynb #36ab39e7
 import ast
 import json
 import os
@@ -22,17 +22,17 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Callable
 
-import nbformat
 from filelock import FileLock, Timeout
 
 from .core import AqwError, Settings, data_root, now, reports_root
 from .locations import city_slug
 
-# %% ../nbs/61_pipeline.ipynb #d12e4a28
+# %% ../nbs/61_pipeline.ipynb #8683056a
 def parameters_of(
     notebook:Path   # A pipeline notebook
 )->dict:            # Name -> default
     "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
+    import nbformat
     cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
     if len(cells) != 1: raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one", "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
     try: return {n.targets[0].id: ast.literal_eval(n.value) for n in ast.parse(cells[0].source).body}
@@ -50,11 +50,12 @@ def check_parameters(
     if unknown: raise AqwError(f"{notebook.name} has no parameters {unknown}; it has {sorted(known)}", "correct the name, or add it to the notebook's `parameters` cell")
     return given
 
-# %% ../nbs/61_pipeline.ipynb #5fa1f6ef
+# %% ../nbs/61_pipeline.ipynb #d4b9e05a
 def result_of(
     executed:Path   # A notebook that has run
 )->dict:
     "The JSON that the last cell shows; `AqwError` when it shows none."
+    import nbformat
     outputs = nbformat.read(executed, as_version=4).cells[-1].get('outputs', [])
     found = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
     if not found: raise AqwError(f"{executed} shows no result", "its last cell should be IPython.display.JSON(result)")

@@ -25,6 +25,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: item.path.name not in ("test_run.py", "test_wheel.py"))  # the long ones first
     if config.getoption("--soak"): return
     for item in items:
         if "soak" in item.keywords: item.add_marker(pytest.mark.skip(reason="long; run with --soak"))

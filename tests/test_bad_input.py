@@ -1,8 +1,12 @@
 "What people get wrong: each is two lines that say what to do, an exit code, and nothing lost."
+import json
 import shutil
 import subprocess
 
 import pytest
+from aq_workbench.core import Settings
+from aq_workbench.store import FeatureStore
+from aq_workbench.sync import sync_folder
 from conftest import aqw, need, write_city
 
 
@@ -19,55 +23,66 @@ def folder(tmp_path): return write_city(tmp_path / "in", stations=("Dongsi",), d
 
 def edit(folder, change):
     path = next(folder.glob("*.csv"))
-    path.write_text(change(path.read_text()))
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     return path
 
 
 def fetch(folder, home): return aqw("fetch", "--path", folder, "--cities", "Beijing", home=home)
 
 
-def test_missing_column(folder, tmp_path):
-    edit(folder, lambda s: s.replace('PM2.5,', 'PM_2,', 1).replace('hour,', 'stunde,', 1))
-    refused(fetch(folder, tmp_path), "hour", "stunde")
+def load(folder, home): return sync_folder(FeatureStore(Settings(home=home)), folder, "Beijing")["added"]
 
 
-def test_corrupt_line(folder, tmp_path):
-    edit(folder, lambda s: s.replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6,,,garbage", 1))
-    refused(fetch(folder, tmp_path), "line 8")
+EXPLORER = "location_id,location_name,parameter,value,unit,datetimeUtc,datetimeLocal,timezone,latitude,longitude,country_iso,isMobile,isMonitor,owner_name,provider\n"
+ROW = '7,"Toronto Downtown","no2",{},"{}","2025-09-01T0{}:00:00Z","2025-08-31T21:00:00-04:00","America/Toronto",43.645,-79.389,,,,"x","AirNow"\n'
 
 
-def test_unknown_format(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/a.csv").write_text("when,what\n1,2\n")
-    refused(fetch(tmp_path / "in", tmp_path), "a.csv", "mapping")
+def repeat_with_777(text):
+    line = text.splitlines()[5]
+    return text + line.replace("," + line.split(",")[5] + ",", ",777,", 1) + "\n"
 
 
-def test_empty_folder_and_missing_folder(tmp_path):
-    (tmp_path / "in").mkdir()
-    refused(fetch(tmp_path / "in", tmp_path), "no")
-    refused(fetch(tmp_path / "out", tmp_path), "there is no", "--path")
+FOLDERS = {
+    "missing column": (lambda s: s.replace("hour,", "stunde,", 1), ["hour", "stunde"]),
+    "corrupt line": (lambda s: s.replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6", 1), ["line 8", "20#5"]),
+    "unknown format": (lambda s: "when,what\n1,2\n", ["Dongsi.csv", "mapping"]),
+    "empty file": (lambda s: "", ["Dongsi.csv", "empty"]),
+    "mixed units": (lambda s: EXPLORER + ROW.format(.01, "ppm", 1) + ROW.format(20, "µg/m³", 2), ["no2", "ppm", "µg/m³"]),
+    "duplicate hours": (repeat_with_777, ["777", "Dongsi"]),
+    "city not in the data": (lambda s: s, ["'city not in the data' is not in the data", "['Beijing']"]),
+}
 
 
-def test_mixed_units(tmp_path):
-    head = "location_id,location_name,parameter,value,unit,datetimeUtc,datetimeLocal,timezone,latitude,longitude,country_iso,isMobile,isMonitor,owner_name,provider\n"
-    row = '7,"Toronto Downtown","no2",{},"{}","2025-09-01T0{}:00:00Z","2025-08-31T21:00:00-04:00","America/Toronto",43.645,-79.389,,,,"x","AirNow"\n'
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/e.csv").write_text(head + row.format(.01, "ppm", 1) + row.format(20, "µg/m³", 2))
-    refused(aqw("fetch", "--path", tmp_path / "in", "--cities", "Toronto", home=tmp_path), "ppm", "µg/m³", "no2")
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    "One run over a city for each mistake, and a sound one among them."
+    home = tmp_path_factory.mktemp("broken")
+    for name, (change, _) in FOLDERS.items(): edit(write_city(home / name, stations=("Dongsi",), days=5), change)
+    (home / "empty folder").mkdir()
+    write_city(home / "Beijing", stations=("Wanliu",), days=5)
+    entries = [{"name": n, "path": n} for n in [*FOLDERS, "empty folder", "Beijing"]]
+    (home / "cities.yaml").write_text(json.dumps({"cities": entries}))
+    done = aqw("fetch", home=home)
+    return done, json.loads(next(home.glob("reports/runs/*/results.json")).read_text(encoding="utf-8"))
 
 
-def test_duplicate_hours(folder, tmp_path):
-    edit(folder, lambda s: s + s.splitlines()[5].replace(s.splitlines()[5].split(",")[5], "777", 1) + "\n")
-    refused(fetch(folder, tmp_path), "777")
+@pytest.mark.parametrize("mistake", [*FOLDERS, "empty folder"])
+def test_mistakes_in_files(broken, mistake):
+    failed = broken[1]["failed"][mistake]
+    said = f"{failed['reason']} {failed['do']}"
+    assert failed["do"], "says what to do"
+    for text in FOLDERS.get(mistake, (None, ["empty folder"]))[1]: assert text in said, said
 
 
-def test_city_that_is_not_in_the_data(folder, tmp_path):
-    refused(aqw("fetch", "--path", folder, "--cities", "Delhi", home=tmp_path), "'Delhi' is not in the data", "Beijing")
+def test_mistakes_stop_only_their_own_city(broken):
+    refused(broken[0], "Failed")
+    assert list(broken[1]["cities"]) == ["Beijing"] and broken[1]["cities"]["Beijing"]["added"] > 0
 
 
 def test_nobody_named_a_city_or_a_path(folder, tmp_path):
     refused(aqw("run", "--path", folder, home=tmp_path), "no city was named", "cities.yaml")
     refused(aqw("run", "--cities", "Beijing", home=tmp_path), "--path")
+    refused(aqw("run", "--cities", "Beijing", "--path", tmp_path / "out", home=tmp_path), "there is no", "--path")
     refused(aqw("run", "--cities", "Beijing", "--source", "satellite", home=tmp_path), "satellite", "files")
 
 
@@ -80,14 +95,14 @@ def test_daily_data_are_not_taken_for_hours(tmp_path):
 
 
 def test_broken_delta_log(folder, tmp_path):
-    assert fetch(folder, tmp_path).returncode == 0
+    stored = load(folder, tmp_path)
     log = next((tmp_path / "data/files/store/live_measurements/_delta_log").glob("*0.json"))
     whole = log.read_text()
     log.write_text(whole[:len(whole) // 2])
     edit(folder, lambda s: s.replace(",500,", ",501,", 1))
     refused(fetch(folder, tmp_path), "cannot be used", "restore")
     log.write_text(whole)
-    assert fetch(folder, tmp_path).returncode == 0, "nothing was lost: with its log back, the store goes on"
+    assert load(folder, tmp_path) == 0 and len(FeatureStore(Settings(home=tmp_path)).load_features()) == stored, "nothing was lost"
 
 
 def test_full_disk(folder, tmp_path):
@@ -97,14 +112,12 @@ def test_full_disk(folder, tmp_path):
     mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", small], capture_output=True).returncode == 0
     need(mounted, "a small disk needs the right to mount a tmpfs")
     try:
-        assert fetch(folder, small).returncode == 0
-        shutil.rmtree(small / "reports")
+        stored = load(folder, small)
         (small / "filler").write_bytes(b"x" * (shutil.disk_usage(small).free - 60_000))
         big = write_city(tmp_path / "big", stations=("Wanliu",), days=60)
         refused(aqw("fetch", "--path", big, "--cities", "Beijing", home=small), "full")
         (small / "filler").unlink()
-        shown = aqw("status", home=small)
-        assert shown.returncode == 0 and "live_measurements" in shown.stdout, shown.stderr
+        assert len(FeatureStore(Settings(home=small)).load_features()) == stored
     finally: subprocess.run(["umount", small])
 
 

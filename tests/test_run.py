@@ -2,6 +2,8 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -23,11 +25,12 @@ def test_run_prints_its_table_and_what_is_next(finished):
     home, done = finished
     assert done.returncode == 0, done.stdout + done.stderr
     for stage in ("fetch", "train", "forecast", "monitor"): assert f"Beijing: {stage} done" in done.stdout
-    row = next(l for l in done.stdout.splitlines() if "pm25_regressor v1" in l)
+    row = next(l for l in done.stdout.splitlines() if l.lstrip().startswith("Beijing ") and "(" in l)
     result = newest_results(home)["cities"]["Beijing"]
     for s in result["scores"]:
         if s["model"] in ("forecaster", "persistence"): assert f"{s['rmse']:.1f}" in row
-    assert "Try next" in done.stdout and "aqw dashboard" in done.stdout and "drifted" in row
+    assert "pm25_regressor v1" in done.stdout and "aqi_classifier v1" in done.stdout and "drifted" in row
+    assert "Try next" in done.stdout and "aqw dashboard" in done.stdout
 
 
 def test_run_leaves_executed_notebooks_and_a_report(finished):
@@ -87,8 +90,20 @@ def test_two_runs_on_one_data_root(measured, tmp_path):
     assert aqw("fetch", "--path", measured, "--cities", "Beijing", home=tmp_path).returncode == 0, "a finished run lets go"
 
 
-def test_a_killed_worker_is_a_failed_city(tmp_path, monkeypatch):
+def test_a_killed_worker_is_a_failed_city(measured, tmp_path):
+    "The kernel of a running city is killed: the city is reported, the run ends by itself."
+    import psutil
     from aq_workbench.pipeline import Job, run_cities
-    monkeypatch.setenv("AQW_HOME", str(tmp_path))
-    job = Job("Beijing", run="r", home=str(tmp_path), source="files", stages=("fetch",), path="/nowhere")
-    assert "nowhere" in run_cities([job])[0].failed["reason"]
+
+    def kill_kernel(city, stage, state, seconds):
+        if state == "begins": threading.Thread(target=kill_when_there).start()
+
+    def kill_when_there():
+        for _ in range(200):
+            kernels = [p for p in psutil.Process().children(recursive=True) if "ipykernel_launcher" in " ".join(p.cmdline())]
+            if kernels: return kernels[0].kill()
+            time.sleep(.05)
+
+    job = Job("Beijing", run="r", home=str(tmp_path), source="files", stages=("fetch",), path=str(measured))
+    failed = run_cities([job], tell=kill_kernel)[0].failed
+    assert failed["stage"] == "fetch" and "died" in failed["reason"].lower(), failed
