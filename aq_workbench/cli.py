@@ -379,13 +379,13 @@ def lab(port:Port=0, browser:Browser=True, source:Source=''):
     command = [sys.executable, '-m', 'jupyterlab', str(lab_folder(settings)), f'--ServerApp.port={port or free_port()}', '--ServerApp.ip=127.0.0.1']
     raise typer.Exit(call(command + ([] if browser else ['--no-browser']), {}, settings=settings))
 
-# %% ../nbs/63_cli.ipynb #ba357ce7
+# %% ../nbs/63_cli.ipynb #a0dccfe1
 @app.command()
 def test():
     "Run the tests of a checkout: every library notebook, then pytest."
     root = notebook_folder().parent.parent
     if not (root/'settings.ini').exists(): raise AqwError("there is nothing to test here", "clone the repository; an installed package carries no tests")
-    for command in (['nbdev_test', '--path', 'nbs', '--n_workers', '2', '--timing'], [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', 'tests']):
+    for command in ([str(Path(sys.executable).with_name('nbdev_test')), '--path', 'nbs', '--n_workers', '2', '--timing'], [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', 'tests']):
         code = subprocess.run(command, cwd=root).returncode
         if code: raise typer.Exit(code)
 
