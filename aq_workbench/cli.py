@@ -84,14 +84,14 @@ class Watcher:
         self.bars.update(self.tasks[city], completed=step, description=words)
         if not self.console.is_terminal: self.console.print(f'{city}: {words}', highlight=False)
 
-# %% ../nbs/63_cli.ipynb #273c30d4
+# %% ../nbs/63_cli.ipynb #f13befc8
 def rmse_cell(
     scores:list[dict],  # Rows of the evaluation
     horizon:int         # Hours ahead
 )->str:
     "The forecaster's RMSE with persistence's in brackets."
     found = {s['model']: s['rmse'] for s in scores if s['horizon_h'] == horizon}
-    return f"{found['forecaster']:.1f} ({found['persistence']:.1f})" if 'forecaster' in found else '–'
+    return f"{found['forecaster']:.1f}\n({found['persistence']:.1f})" if 'forecaster' in found else '–'
 
 def verdict_cell(
     entry:dict   # A city of results.json
@@ -100,19 +100,20 @@ def verdict_cell(
     if 'verdict' not in entry: return '–'
     summary = entry['drift']['summary']
     decision = 'retrain' if entry['verdict']['retrain'] else 'keep'
-    return f"{summary['n_drifted']} of {summary['n_features']} drifted:\n{decision}"
+    return f"{summary['n_drifted']} of {summary['n_features']}\n{decision}"
 
-# %% ../nbs/63_cli.ipynb #8ef30353
+# %% ../nbs/63_cli.ipynb #0d93f365
 def results_table(
     whole:dict   # results.json
 )->Table:
     "One row a city that ran."
-    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets', title_justify='left', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ('city', 'stations', 'rows', 'new', 'models', '1 h', '6 h', '24 h', 'drift'): table.add_column(name, justify='left' if name in ('city', 'models', 'drift') else 'right')
+    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets', title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for name in ('city', 'sites', 'rows\n(new)', 'models', '1 h', '6 h', '24 h', 'drifted'):
+        table.add_column(name, justify='left' if name in ('city', 'models', 'drifted') else 'right', no_wrap=name != 'city', overflow='fold')
     for city, e in whole['cities'].items():
         models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in e.get('models', {}).items())
-        cells = [city, *(f"{e[k]:,}" if k in e else '–' for k in ('stations', 'rows', 'added')), models]
-        table.add_row(*cells, *(rmse_cell(e.get('scores', []), h) for h in (1, 6, 24)), verdict_cell(e))
+        counts = [f"{e['stations']}", f"{e['rows']:,}\n({e['added']:,})"] if 'rows' in e else ['–', '–']
+        table.add_row(city, *counts, models, *(rmse_cell(e.get('scores', []), h) for h in (1, 6, 24)), verdict_cell(e))
     return table
 
 # %% ../nbs/63_cli.ipynb #e88d6501

@@ -324,7 +324,7 @@ class MonitoringPage:
         self.shown = chosen
         show_forecast(self.forecast, self.data, *chosen)
 
-# %% ../nbs/54_dashboard.ipynb #e2b0f9f0
+# %% ../nbs/54_dashboard.ipynb #22d25a90
 def page_command(
     notebook:str|Path,       # monitoring.ipynb
     *, port:int,             # On 127.0.0.1
@@ -332,6 +332,6 @@ def page_command(
 )->tuple[list[str], dict]:   # The command, and what its environment needs besides
     "How to serve the page with Voila, for this machine only."
     assets = str(files('aq_workbench')/'assets')
-    command = [sys.executable, '-m', 'voila', str(notebook), '--template=aqw', f'--port={port}', '--Voila.ip=127.0.0.1',
+    command = [sys.executable, '-m', 'voila', str(notebook), '--template=aqw', f'--port={port}', '--Voila.ip=127.0.0.1', '--Voila.log_level=ERROR',
                '--MappingKernelManager.cull_idle_timeout=300', '--MappingKernelManager.cull_interval=60', *([] if browser else ['--no-browser'])]
     return command, {'JUPYTER_PATH': os.pathsep.join(filter(None, [assets, os.environ.get('JUPYTER_PATH')]))}

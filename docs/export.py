@@ -29,6 +29,7 @@ def render_readme():
     notebook.cells = [c for c in notebook.cells if "#| hide" not in c.source.splitlines()[:1]]
     for cell in notebook.cells:
         cell.source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|"))
+    notebook.metadata["language_info"] = {"name": "python"}
     text, _ = MarkdownExporter().from_notebook_node(notebook)
     text = re.sub(r"\n{3,}", "\n\n", text.replace("](images/", "](nbs/images/"))
     return "<!-- made from nbs/index.ipynb by docs/export.py -->\n\n" + text.strip() + "\n"

@@ -25,11 +25,11 @@ def test_run_prints_its_table_and_what_is_next(finished):
     home, done = finished
     assert done.returncode == 0, done.stdout + done.stderr
     for stage in ("fetch", "train", "forecast", "monitor"): assert f"Beijing: {stage} done" in done.stdout
-    row = next(l for l in done.stdout.splitlines() if l.lstrip().startswith("Beijing ") and "(" in l)
+    row = done.stdout[done.stdout.index("RMSE in µg/m³"):]
     result = newest_results(home)["cities"]["Beijing"]
     for s in result["scores"]:
         if s["model"] in ("forecaster", "persistence"): assert f"{s['rmse']:.1f}" in row
-    assert "pm25_regressor v1" in done.stdout and "aqi_classifier v1" in done.stdout and "drifted" in row
+    assert "pm25_regressor v1" in done.stdout and "aqi_classifier v1" in done.stdout and "drifted" in row and ("retrain" in row or "keep" in row)
     assert "Try next" in done.stdout and "aqw dashboard" in done.stdout
 
 
