@@ -261,7 +261,7 @@ def monitor(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0)
     "Hold forecasts against what came, test for drift, and store a verdict."
     step(cities, source, 'monitor', asof=asof, workers=workers)
 
-# %% ../nbs/63_cli.ipynb #afc0d3ed
+# %% ../nbs/63_cli.ipynb #85f7e696
 def drift_table(
     report:dict   # A drift report
 )->Table:
@@ -269,10 +269,10 @@ def drift_table(
     table = Table(title=f"Last {report['window_days']} days against {report['reference']}", title_justify='left')
     for name in ('feature', 'test', 'statistic', 'p adjusted', 'effect', 'drift'): table.add_column(name, justify='left' if name in ('feature', 'test', 'drift') else 'right')
     for name, f in sorted(report['features'].items(), key=lambda item: -item[1]['statistic']):
-        table.add_row(name, f['test'], f"{f['statistic']:.3f}", f"{f['p_adjusted']:.2g}", f"{f['effect']:+.2f}", 'yes' if f['drift'] else 'no')
+        table.add_row(name, f['test'], f"{f['statistic']:.3f}", f"{f['p_adjusted']:.2g}", '–' if f['effect'] is None else f"{f['effect']:.2f}", 'yes' if f['drift'] else 'no')
     return table
 
-# %% ../nbs/63_cli.ipynb #a53257a2
+# %% ../nbs/63_cli.ipynb #e69af800
 @app.command()
 def drift(city:Annotated[str, typer.Argument(help='A city that was monitored')], source:Source=''):
     "Show a city's last drift report and verdict."
@@ -281,7 +281,7 @@ def drift(city:Annotated[str, typer.Argument(help='A city that was monitored')],
     if verdict is None: raise AqwError(f"nobody has watched {city!r} yet", f"judge it: aqw monitor --cities {city}")
     console = Console()
     console.print(drift_table(verdict['drift']))
-    console.print('[bold]Retrain[/]: ' + '; '.join(verdict['reasons']) if verdict['retrain'] else '[bold]Keep the model.[/]')
+    console.print('[bold]Retrain[/]: ' + ' '.join(verdict['reasons']) if verdict['retrain'] else '[bold]Keep the model.[/]')
     for limit in verdict['could_not_see']: console.print(f'Could not see: {limit}')
 
 # %% ../nbs/63_cli.ipynb #4b8bb0fd

@@ -35,7 +35,7 @@ def training_frame(
     current = city_rows(store, city, where=pl.col('parameter') == 'pm25', asof=asof).select(columns).collect()
     return add_targets(build_features(on_time), current)
 
-# %% ../nbs/33_training.ipynb #688cedde
+# %% ../nbs/33_training.ipynb #9952d661
 def reason_to_train(
     last:dict|None,          # The last training, with its `store_version` and `asof`; None when there is none
     rows:dict,               # `store_version` and `asof` that a training would use now
@@ -47,7 +47,7 @@ def reason_to_train(
     if all(str(last.get(k)) == str(v) for k, v in rows.items()): return None
     if asked: return 'it was asked for'
     if verdict is None: return 'nobody has judged the champion yet'
-    return '; '.join(verdict['reasons']) if verdict['retrain'] else None
+    return ' '.join(verdict['reasons']) if verdict['retrain'] else None
 
 # %% ../nbs/33_training.ipynb #b814fab2
 def flat_metrics(
