@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['app', 'Cities', 'Source', 'Folder', 'Mapping', 'Asof', 'Workers', 'Port', 'Browser', 'CityPlan', 'read_plans',
            'plans_for', 'Watcher', 'rmse_cell', 'verdict_cell', 'results_table', 'failures_table', 'run_name',
-           'Outcome', 'report_notebook', 'run_stages', 'tell_outcome', 'settings_for', 'check_paths', 'run', 'step',
-           'fetch', 'train', 'forecast', 'monitor', 'drift_table', 'drift', 'print_frame', 'models', 'status', 'report',
-           'free_port', 'call', 'dashboard', 'serve', 'lab_folder', 'lab', 'test', 'main']
+           'Outcome', 'report_notebook', 'run_stages', 'next_step', 'tell_outcome', 'settings_for', 'check_paths',
+           'run', 'step', 'fetch', 'train', 'forecast', 'monitor', 'drift_table', 'drift', 'print_frame', 'models',
+           'status', 'report', 'free_port', 'call', 'dashboard', 'serve', 'lab_folder', 'lab', 'test', 'main']
 
 # %% ../nbs/63_cli.ipynb #545372d0
 import json
@@ -170,7 +170,16 @@ def run_stages(
         written = report_notebook(path) if report and whole['cities'] else {}
     return Outcome(whole, path, written)
 
-# %% ../nbs/63_cli.ipynb #56f14a33
+# %% ../nbs/63_cli.ipynb #5eeda420
+def next_step(
+    whole:dict   # results.json of a run without a failure
+)->str:
+    "The commands that make sense after this run."
+    untrained = [c for c, e in whole['cities'].items() if not any(e.get(k) for k in ('scores', 'newest', 'verdict'))]
+    if untrained: return f"[bold]aqw train --cities {','.join(untrained)}[/] to learn from it, [bold]aqw status[/] for what is stored."
+    return '[bold]aqw dashboard[/] to look, [bold]aqw serve[/] for the API, [bold]aqw status[/] for what is stored.'
+
+# %% ../nbs/63_cli.ipynb #d044fbb2
 def tell_outcome(
     outcome:Outcome,    # A finished run
     console:Console     # Where to print
@@ -185,7 +194,7 @@ def tell_outcome(
     console.print(f"[bold]Notebooks, results and report[/]: {outcome.path.parent}", soft_wrap=True)
     if outcome.report.get('pdf') not in (None, 'None'): console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
     elif outcome.report.get('pdf_missing'): console.print(f"No PDF: {outcome.report['pdf_missing']}", soft_wrap=True)
-    if not whole['failed']: console.print("Try next: [bold]aqw dashboard[/] to look, [bold]aqw serve[/] for the API, [bold]aqw status[/] for what is stored.")
+    if not whole['failed']: console.print(f"Try next: {next_step(whole)}")
     return int(bool(whole['failed']))
 
 # %% ../nbs/63_cli.ipynb #4767d7e9

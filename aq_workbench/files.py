@@ -124,8 +124,8 @@ class Mapping(Layout):
     tz:Zone|None = None                     # The city's clock
     licence:str = 'unknown'
 
-# %% ../nbs/13_files.ipynb #c99371af
-HOW = """describe the file in a mapping file such as
+# %% ../nbs/13_files.ipynb #f375a3ae
+HOW = """describe the file in a mapping file, pass it with --mapping, and write into it such as
      city: Turin
      location: Via Roma
      licence: CC BY 4.0
@@ -214,7 +214,7 @@ def read_mapped(
     places = station_places(sorted(sites), path, city=m.city.split(',')[0].strip(), licence=m.licence, **place)
     return assemble(path, lines, m, places, source=f'file:{m.format}', zone=place['tz'], temperature_c=temperature_c)
 
-# %% ../nbs/13_files.ipynb #7ab9f208
+# %% ../nbs/13_files.ipynb #38253d23
 def read_openair(
     path:str|Path,                        # A CSV with openair's columns: date, ws, wd, no2 ...
     mapping:str|Path|dict|None,           # At least city and location
@@ -222,7 +222,7 @@ def read_openair(
 )->Batch:                                 # Hours of its stations
     "A frame in openair's columns: gases in ppb, CO in ppm, GMT stamps that begin the hour, unless the mapping says otherwise."
     if mapping is None: raise AqwError(f"{Path(path).name} has openair's columns and does not say where it was measured",
-                                       "give the place in a mapping file:\n     format: openair\n     city: London\n     location: Marylebone Road")
+                                       "give the place in a mapping file and pass it with --mapping:\n     format: openair\n     city: London\n     location: Marylebone Road\n     tz: Europe/London")
     raw = mapping if isinstance(mapping, dict) else read_yaml(mapping)
     return read_mapped(path, {**raw, 'format':'openair'}, temperature_c=temperature_c)
 
