@@ -354,7 +354,7 @@ def call(
     try: return subprocess.run(command, env=env).returncode
     except KeyboardInterrupt: return 0
 
-# %% ../nbs/63_cli.ipynb #071774d8
+# %% ../nbs/63_cli.ipynb #6bb1bdf4
 @app.command()
 def dashboard(port:Port=0, browser:Browser=True, source:Source=''):
     "Open the monitoring page (Voila)."
@@ -369,9 +369,10 @@ def serve(port:Port=8000, host:Annotated[str, typer.Option(help='Address to bind
     "Serve forecasts over HTTP: /health, /models, /v1/forecast/CITY; the docs are at /docs."
     import uvicorn
     from aq_workbench.api import create_app
+    Console().print(f'API: http://{host}:{port} (its docs at /docs; Ctrl-C ends it)')
     uvicorn.run(create_app(settings_for(source)), host=host, port=port, log_level='warning')
 
-# %% ../nbs/63_cli.ipynb #890bcc9d
+# %% ../nbs/63_cli.ipynb #db4960e9
 def lab_folder(
     settings:Settings   # Home
 )->Path:
@@ -387,6 +388,7 @@ def lab(port:Port=0, browser:Browser=True, source:Source=''):
     "Open JupyterLab on the notebooks: the checkout's own, or copies in your home folder."
     settings = settings_for(source)
     command = [sys.executable, '-m', 'jupyterlab', str(lab_folder(settings)), f'--ServerApp.port={port or free_port()}', '--ServerApp.ip=127.0.0.1']
+    if hasattr(os, 'geteuid') and os.geteuid() == 0: command += ['--allow-root']
     raise typer.Exit(call(command + ([] if browser else ['--no-browser']), {}, settings=settings))
 
 # %% ../nbs/63_cli.ipynb #a0dccfe1
