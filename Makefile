@@ -17,6 +17,9 @@ help:  ## this list
 
 install: .venv/installed  ## make .venv from requirements.lock
 
+run: install  ## the whole flow: live data with a key, else simulated cities
+	.venv/bin/aqw run
+
 test: install  ## the tests a user runs
 	.venv/bin/aqw test
 

@@ -4,6 +4,7 @@ __version__ = "0.1.0"
 from importlib import import_module
 
 _FACE = {
+    "LiveDataFetcher": "fetcher",
     "FeatureStore": "store", "ModelRegistry": "registry", "register_all_models": "registry",
     "DataDriftDetector": "drift", "ModelPerformanceMonitor": "monitor", "RetrainPolicy": "policy",
     "Settings": "core", "AqwError": "core",

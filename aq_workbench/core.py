@@ -8,7 +8,7 @@ __all__ = ['UNITS', 'POLLUTANTS', 'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE',
            'reports_root', 'tracking_uri', 'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars',
            'check_readings', 'source_lag']
 
-# %% ../nbs/00_core.ipynb #b68715d4
+# %% ../nbs/00_core.ipynb #f12dc057
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 from platformdirs import user_data_dir
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # %% ../nbs/00_core.ipynb #6d34bf39
@@ -61,7 +61,7 @@ def find_home(
     found = [p for p in (start, *start.parents) if (p/'cities.yaml').exists()]
     return found[0] if found else Path(user_data_dir('aq_workbench', appauthor=False))
 
-# %% ../nbs/00_core.ipynb #3a4daefe
+# %% ../nbs/00_core.ipynb #78c6160b
 class Settings(BaseSettings):
     "Frozen settings: arguments, else environment, else `.env` in the home folder, else these defaults."
     model_config = SettingsConfigDict(frozen=True, extra='ignore', populate_by_name=True, env_prefix='AQW_')
@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     gas_temperature_c:float = Field(25., description='Reference temperature of µg/m³ for gases (°C)')
     drift_threshold:float = Field(.05, alias='DRIFT_THRESHOLD', description='Level of a drift test after correction')
     monitoring_window:int = Field(100, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
+    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
+    openaq_url:str = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
+    timeout:float = Field(30., description='Seconds to wait for an answer')
     mlflow_tracking_uri:str = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
     def __init__(self, **values):

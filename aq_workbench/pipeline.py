@@ -103,7 +103,7 @@ def notebook_folder()->Path:
     checkout = package.parent/'nbs'/'pipelines'
     return checkout if checkout.exists() else package/'assets'/'pipelines'
 
-# %% ../nbs/61_pipeline.ipynb #b6c064cf
+# %% ../nbs/61_pipeline.ipynb #291cf9e8
 @dataclass(frozen=True)
 class Job:
     "One city's share of a run."
@@ -114,6 +114,8 @@ class Job:
     stages:tuple=tuple(STAGES)  # What to do, in order
     path:str=''               # Folder of files
     mapping:str=''            # Description of files in a format of their own
+    url:str=''                # Base of the OpenAQ API; empty: that of the settings
+    days:int=400              # History of a first sync
     asof:str=''               # The present; empty: the city's last hour
     asked:bool=False          # Train even where the last verdict is content
 

@@ -81,7 +81,7 @@ def test_mistakes_stop_only_their_own_city(broken):
 
 def test_nobody_named_a_city_or_a_path(folder, tmp_path):
     refused(aqw("run", "--path", folder, home=tmp_path), "no city was named", "cities.yaml")
-    refused(aqw("run", "--cities", "Beijing", home=tmp_path), "--path")
+    refused(aqw("run", "--source", "files", "--cities", "Beijing", home=tmp_path), "--path")
     refused(aqw("run", "--cities", "Beijing", "--path", tmp_path / "out", home=tmp_path), "there is no", "--path")
     refused(aqw("run", "--cities", "Beijing", "--source", "satellite", home=tmp_path), "satellite", "files")
 
