@@ -10,9 +10,10 @@ __all__ = ['app', 'Cities', 'Source', 'Days', 'Folder', 'Mapping', 'Asof', 'Work
            'known_cities', 'fetch', 'train', 'forecast', 'monitor', 'drift_table', 'drift', 'print_frame', 'models',
            'status', 'report', 'free_port', 'call', 'dashboard', 'serve', 'lab_folder', 'lab', 'test', 'main']
 
-# %% ../nbs/63_cli.ipynb #8bc1ef23
+# %% ../nbs/63_cli.ipynb #0204cec9
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -212,12 +213,12 @@ Workers = Annotated[int, typer.Option('--workers', help='Cities at once; 0: one 
 Port = Annotated[int, typer.Option('--port', help='Port on this machine')]
 Browser = Annotated[bool, typer.Option(help='Open a browser')]
 
-# %% ../nbs/63_cli.ipynb #a5601bde
+# %% ../nbs/63_cli.ipynb #bc304de2
 KINDS = ('live', 'sandbox', 'files')
 
 def choose_source(
     source:str,           # What was asked for; empty or `auto`: nothing
-    *, path:str='',       # Files that were named
+    *, path:str|bool='',  # Files that were named, here or in cities.yaml
     settings:Settings     # Perhaps with a key
 )->tuple[str, str]:       # Kind of source, and why
     "The kind of source of a run and the reason for it."
@@ -260,12 +261,13 @@ def check_paths(
         if not p.path: raise AqwError(f"nobody said where the files of {p.name} are", "say --path FOLDER, or give the city a `path` in cities.yaml")
         if not Path(p.path).exists(): raise AqwError(f"there is no {p.path}", "correct --path")
 
-# %% ../nbs/63_cli.ipynb #84101e90
+# %% ../nbs/63_cli.ipynb #bd92226e
 STANDARD_CITIES = 'Delhi,Beijing,London'
 
 def gather(stages, cities, source, *, path='', mapping='', days=400, console=None, **options)->Outcome:
     "Choose the source, say which and why, and run the stages of each city."
-    kind, why = choose_source(source, path=path, settings=Settings())
+    named = path or any(p.path for p in read_plans(Settings().home))
+    kind, why = choose_source(source, path=named, settings=Settings())
     settings, console = Settings(source=kind), console or Console()
     plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES), settings=settings, path=path, mapping=mapping)
     if kind == 'files': check_paths(plans)
@@ -390,7 +392,7 @@ def report(run:Annotated[str, typer.Argument(help='Name of a run; by default the
     for name, path in written.items():
         if path: Console().print(f'{name}: {path}', soft_wrap=True)
 
-# %% ../nbs/63_cli.ipynb #c7cee777
+# %% ../nbs/63_cli.ipynb #ef52e079
 def free_port()->int:
     "A port that nobody uses."
     with socket() as s:
@@ -404,8 +406,10 @@ def call(
 )->int:
     "Run a server as a process that ends with this one; its exit code."
     env = {**os.environ, **extra, 'AQW_HOME': str(settings.home), 'AQW_SOURCE': settings.source}
-    try: return subprocess.run(command, env=env).returncode
-    except KeyboardInterrupt: return 0
+    server = subprocess.Popen(command, env=env)
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    try: return server.wait()
+    except KeyboardInterrupt: return server.wait()
 
 # %% ../nbs/63_cli.ipynb #6bb1bdf4
 @app.command()

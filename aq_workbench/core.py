@@ -6,7 +6,7 @@
 __all__ = ['UNITS', 'POLLUTANTS', 'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE', 'MIXING', 'TS', 'READING', 'READING_KEY',
            'REQUIRED', 'DEFAULTS', 'LAG_H', 'AqwError', 'utc', 'now', 'find_home', 'Settings', 'data_root',
            'reports_root', 'tracking_uri', 'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars',
-           'check_readings', 'source_lag']
+           'in_our_units', 'check_readings', 'source_lag']
 
 # %% ../nbs/00_core.ipynb #f12dc057
 import os
@@ -171,22 +171,37 @@ def as_polars(
     if naive: raise AqwError(f"the times in {naive} have no zone", "localise them first: df['event_ts'].dt.tz_localize('UTC')")
     return df.with_columns(pl.col(c).dt.convert_time_zone('UTC').cast(TS) for c, t in df.schema.items() if isinstance(t, pl.Datetime))
 
-# %% ../nbs/00_core.ipynb #c6ffe711
+# %% ../nbs/00_core.ipynb #40114d6d
+def in_our_units(
+    df:pl.DataFrame   # Columns and types of `READING`
+)->pl.DataFrame:      # The same, every value in its parameter's unit
+    "Convert values whose `unit` is not the workbench's; `AqwError` for a unit that has no way there."
+    pairs = df.select('parameter', 'unit').unique().drop_nulls().rows()
+    foreign = [(p, u) for p, u in pairs if u != UNITS[p]]
+    for p, u in foreign:
+        here = (pl.col('parameter') == p) & (pl.col('unit') == u)
+        change = {'value': pl.col('value')*unit_factor(p, u), 'value_raw': pl.col('value'), 'unit_raw': pl.lit(u), 'unit': pl.lit(UNITS[p])}
+        df = df.with_columns(pl.when(here).then(new).otherwise(pl.col(c)).alias(c) for c, new in change.items())
+    return df
+
+# %% ../nbs/00_core.ipynb #88e962c9
 def check_readings(
     df:pd.DataFrame|pl.DataFrame   # At least the columns in `REQUIRED`
 )->pl.DataFrame:                   # Exactly the columns and types of `READING`
     "Readings with every column of the contract; `AqwError` names what lacks and what came."
     df = as_polars(df)
+    if 'location_id' not in df.columns and 'location' in df.columns: df = df.with_columns(location_id=pl.col('location'))
     lost = [c for c in REQUIRED if c not in df.columns]
     if lost: raise AqwError(f"readings lack {lost}; got {sorted(df.columns)}", "rename the columns, or describe the file in a mapping file")
+    if df.schema['parameter'] == pl.String: df = df.with_columns(pl.col('parameter').replace({n: parameter_name(n) or n for n in df['parameter'].unique().drop_nulls()}))
+    unknown = sorted(set(df['parameter'].unique()) - set(UNITS))
+    if unknown: raise AqwError(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
     for name, default in DEFAULTS.items():
         if name not in df.columns: df = df.with_columns(default.alias(name))
     missing = [pl.lit(None).alias(c) for c in READING if c not in df.columns]
     try: df = df.with_columns(missing).select(pl.col(c).cast(t) for c, t in READING.items())
     except pl.exceptions.PolarsError as e: raise AqwError(f"readings have a column of the wrong type: {e}", "numbers as numbers, times as aware datetimes") from e
-    unknown = sorted(set(df['parameter'].unique()) - set(UNITS))
-    if unknown: raise AqwError(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
-    return df
+    return in_our_units(df)
 
 # %% ../nbs/00_core.ipynb #8ab46b58
 LAG_H = {'file':0, 'openaq':1, 'weather':1, 'weather-forecast':6, 'sandbox':1}

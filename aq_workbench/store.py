@@ -45,7 +45,7 @@ def batch_hash(
     text = content.sort(content.columns).write_csv() + moment.isoformat()
     return sha256(text.encode()).hexdigest()[:16]
 
-# %% ../nbs/20_store.ipynb #a6d3a991
+# %% ../nbs/20_store.ipynb #ac935234
 def one_row_a_fact(
     df:pl.DataFrame,   # Rows of one or more batches
     key:list[str]      # Columns that name one fact
@@ -59,7 +59,7 @@ def one_row_a_fact(
     first, second = twice.sort(key).select(content).head(2).to_dicts()
     differ = {c: (first[c], second[c]) for c in content if first[c] != second[c]}
     same = {k: str(first[k]) for k in key if first[k] is not None}
-    raise AqwError(f"two rows of one key {same} differ: {differ}", "keep one of them; nothing of this batch was stored")
+    raise AqwError(f"two rows of one key {same} differ: {differ}", "keep one of them, or name what tells them apart (location_id, city, sensor_id); nothing of this batch was stored")
 
 # %% ../nbs/20_store.ipynb #845f5684
 def same_value(
@@ -83,7 +83,7 @@ def spans(
     first, last = (pl.lit(a).cast(TS) for a in asked)
     return found.with_columns(start=pl.min_horizontal('start', first), end=pl.max_horizontal('end', last))
 
-# %% ../nbs/20_store.ipynb #af22144a
+# %% ../nbs/20_store.ipynb #f4f7a2ba
 def was_covered(
     df:pl.DataFrame,        # New rows
     coverage:pl.DataFrame,  # Stretches of earlier batches
@@ -92,7 +92,8 @@ def was_covered(
     "Which rows lie inside a stretch that an earlier batch covered."
     series = [k for k in key if k != 'event_ts']
     rows = df.select(key).with_row_index('row')
-    hit = rows.join(coverage.select(*series, 'start', 'end'), on=series, nulls_equal=True)
+    spans_ = coverage.select(*series, 'start', 'end')
+    hit = rows.join(spans_, on=series, nulls_equal=True) if series else rows.join(spans_, how='cross')
     hit = hit.filter(pl.col('event_ts').is_between('start', 'end'))
     return rows['row'].is_in(hit['row'].unique().implode())
 
@@ -134,7 +135,7 @@ def newest_run(
     newest = rows.group_by(hour).agg(issued_at=pl.col('issued_at').max())
     return rows.join(newest, on=[*hour, 'issued_at'], how='semi', nulls_equal=True)
 
-# %% ../nbs/20_store.ipynb #5fff74ad
+# %% ../nbs/20_store.ipynb #0f4aaa42
 @contextmanager
 def explained(
     path:Path   # The table that is touched
@@ -156,7 +157,12 @@ def open_table(
     "A group's Delta table; `AqwError` when there is none, or when it is broken."
     have = groups_in(root)
     if group not in have: raise AqwError(f"the store has no group {group!r}; it has {have or 'nothing yet'}", "load data first: aqw run, or FeatureStore().save_features(df)")
-    with explained(root/group): return DeltaTable(str(root/group), version=version)
+    with explained(root/group):
+        table = DeltaTable(str(root/group))
+        newest = table.version()
+        if version is None or version == newest: return table
+        if 0 <= version < newest: return DeltaTable(str(root/group), version=version)
+    raise AqwError(f"{group!r} has no version {version}; its newest is {newest}", "ask for one of 0 to that; aqw status shows the newest")
 
 # %% ../nbs/20_store.ipynb #6322ef0b
 def groups_in(

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['training_frame', 'reason_to_train', 'flat_metrics', 'leave_bundle', 'earns_promotion', 'fit_and_score', 'provenance',
-           'champion_scores', 'metrics_of', 'register_fitted', 'train_city']
+           'has_earned', 'metrics_of', 'register_fitted', 'train_city']
 
-# %% ../nbs/33_training.ipynb #5d6cc857
+# %% ../nbs/33_training.ipynb #bb80da14
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,14 +14,14 @@ from shutil import rmtree
 
 import polars as pl
 
-from .core import AqwError, Settings, data_root
+from .core import AqwError, Settings, data_root, utc
 from .evaluate import default_split, evaluate_classifier, evaluate_forecaster, split
 from .features import HORIZONS, add_targets, build_features
 from .locations import city_slug
 from .models import AqiClassifier, Forecaster
 from .registry import ModelRegistry, register_all_models
 from .store import FeatureStore, READINGS
-from .sync import city_asof, city_rows
+from .sync import city_asof, city_rows, city_written
 
 # %% ../nbs/33_training.ipynb #bceb0388
 def training_frame(
@@ -35,10 +35,10 @@ def training_frame(
     current = city_rows(store, city, where=pl.col('parameter') == 'pm25', asof=asof).select(columns).collect()
     return add_targets(build_features(on_time), current)
 
-# %% ../nbs/33_training.ipynb #9952d661
+# %% ../nbs/33_training.ipynb #5f08c5ad
 def reason_to_train(
-    last:dict|None,          # The last training, with its `store_version` and `asof`; None when there is none
-    rows:dict,               # `store_version` and `asof` that a training would use now
+    last:dict|None,          # The last training, with its `city_written` and `asof`; None when there is none
+    rows:dict,               # `city_written` and `asof` of the rows that a training would use now
     verdict:dict|None=None,  # The last verdict; None when nobody watched yet
     *, asked:bool=False      # Somebody asked for a training by name
 )->str|None:                 # Why to train; None: leave the champion
@@ -96,26 +96,29 @@ def fit_and_score(
             'scores': evaluate_forecaster(models['pm25_regressor'], test),
             'class_scores': evaluate_classifier(models['aqi_classifier'], test)}
 
-# %% ../nbs/33_training.ipynb #95b785d8
+# %% ../nbs/33_training.ipynb #d32a6006
 def provenance(
     store:FeatureStore,  # Where the readings are
     city:str,            # Its name
     asof:datetime        # What could be known
 )->dict:
     "The tags that lead back from a model to its rows."
-    return {'city': city, 'source': store.settings.source, 'store_version': str(store.version(READINGS)), 'asof': asof.isoformat()}
+    return {'city': city, 'source': store.settings.source, 'store_version': str(store.version(READINGS)),
+            'city_written': city_written(store, city).isoformat(), 'asof': asof.isoformat()}
 
-# %% ../nbs/33_training.ipynb #2c83333d
-def champion_scores(
+# %% ../nbs/33_training.ipynb #8e8b6026
+def has_earned(
     registry:ModelRegistry,  # Where the champion is
     name:str,                # Its registered name
+    model:Forecaster,        # The challenger
     test:pl.DataFrame        # Hours that the challenger has not seen
-)->pl.DataFrame|None:        # The champion's scores, None when there is none
-    "Scores of the present champion on the challenger's test hours that lie after its own fit."
+)->bool:
+    "Whether the challenger may take over: there is no champion, or it is no worse on hours that neither has seen."
     champion = registry.champion(name)
-    if champion is None: return None
+    if champion is None: return True
     unseen = test.filter(pl.col('issued_at') > utc(champion['tags']['fit_end']))
-    return evaluate_forecaster(registry.load_model(name, version=champion['version']), unseen)
+    if unseen.is_empty(): return False
+    return earns_promotion(evaluate_forecaster(model, unseen), evaluate_forecaster(registry.load_model(name, version=champion['version']), unseen))
 
 # %% ../nbs/33_training.ipynb #74d4d7d5
 def metrics_of(
@@ -126,7 +129,7 @@ def metrics_of(
     return {'pm25_regressor': flat_metrics(fitted['scores'], 'forecaster') | beside,
             'aqi_classifier': flat_metrics(fitted['class_scores'], 'aqi_classifier')}
 
-# %% ../nbs/33_training.ipynb #fe9481c0
+# %% ../nbs/33_training.ipynb #28331748
 def register_fitted(
     fitted:dict,         # What `fit_and_score` gave
     tags:dict,           # What `provenance` gave
@@ -135,7 +138,7 @@ def register_fitted(
     "Leave both bundles, register them, and promote what has earned it."
     slug, registry, metrics = city_slug(tags['city']), ModelRegistry(settings), metrics_of(fitted)
     tags = {**tags, 'fit_end': fitted['periods']['fit']['end'], 'test_start': fitted['periods']['test']['start']}
-    earned = earns_promotion(fitted['scores'], champion_scores(registry, f'pm25_regressor-{slug}', fitted['test']))
+    earned = has_earned(registry, f'pm25_regressor-{slug}', fitted['models']['pm25_regressor'], fitted['test'])
     for kind, model in fitted['models'].items():
         leave_bundle(model, data_root(settings)/'trained'/f'{kind}-{slug}', metrics=metrics[kind], tags=tags)
     table = register_all_models(settings).set_index('name')
@@ -145,7 +148,7 @@ def register_fitted(
         if earned: registry.promote_model(name, version=int(row['version']), stage='Production')
     return {name: int(v) for name, v in mine['version'].items()}
 
-# %% ../nbs/33_training.ipynb #954877fe
+# %% ../nbs/33_training.ipynb #a08deb4e
 def train_city(
     city:str,                  # Its name
     *, settings:Settings,      # Home and source
@@ -159,10 +162,10 @@ def train_city(
     tags, kept = provenance(store, city, moment), data_root(settings)/'trained'/f'{city_slug(city)}.json'
     known = kept.exists() and registry.champion(f'pm25_regressor-{city_slug(city)}') is not None
     last = json.loads(kept.read_text(encoding='utf-8')) if known else None
-    reason = reason_to_train(last, {k: tags[k] for k in ('store_version', 'asof')}, verdict, asked=asked)
+    reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
     if reason is None: return {**last, 'trained': False, 'reason': 'nothing new to learn from'}
     fitted = fit_and_score(training_frame(store, city, asof=moment))
-    result = {'trained': True, 'reason': reason, **fitted['periods'], 'asof': tags['asof'], 'store_version': int(tags['store_version']),
+    result = {'trained': True, 'reason': reason, **fitted['periods'], 'asof': tags['asof'], 'city_written': tags['city_written'], 'store_version': int(tags['store_version']),
               'models': register_fitted(fitted, tags, settings),
               'scores': fitted['scores'].to_dicts(), 'class_scores': fitted['class_scores'].to_dicts()}
     kept.write_text(json.dumps(result, indent=1), encoding='utf-8')

@@ -1,9 +1,14 @@
 "The house's own rules: what is derived is up to date, notebooks import in order, cells are small and explained."
+import builtins
+import dis
+import importlib
+import inspect
 import json
 import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -87,6 +92,22 @@ def test_notebooks_that_run_hold_no_logic(path):
 def test_exported_code_needs_no_nbdev():
     for path in (ROOT / "aq_workbench").glob("*.py"):
         if path.name != "_modidx.py": assert not re.search(r"^\s*(import|from) (nbdev|fastcore)", path.read_text(encoding="utf-8"), re.M), path.name
+
+
+def globals_of(code):
+    "Names that a piece of code and the functions in it look up in their module."
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return found.union(*(globals_of(c) for c in code.co_consts if hasattr(c, "co_code")))
+
+
+@pytest.mark.parametrize("name", [module_of(p) for p in LIBRARY])
+def test_exported_code_has_every_name_that_it_uses(name):
+    "A name that only a hidden cell of the notebook imports is missing in the package."
+    module = importlib.import_module(f"aq_workbench.{name}")
+    bound = {**vars(builtins), **vars(module)}
+    whole = compile(Path(module.__file__).read_text(encoding="utf-8"), name, "exec")
+    for code in [c for c in whole.co_consts if hasattr(c, "co_code") and c.co_flags & inspect.CO_NEWLOCALS]:
+        assert globals_of(code) <= set(bound), (code.co_name, globals_of(code) - set(bound))
 
 
 def test_import_is_cheap():
