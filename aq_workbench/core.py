@@ -171,12 +171,12 @@ def as_polars(
     if naive: raise AqwError(f"the times in {naive} have no zone", "localise them first: df['event_ts'].dt.tz_localize('UTC')")
     return df.with_columns(pl.col(c).dt.convert_time_zone('UTC').cast(TS) for c, t in df.schema.items() if isinstance(t, pl.Datetime))
 
-# %% ../nbs/00_core.ipynb #40114d6d
+# %% ../nbs/00_core.ipynb #b4880b49
 def in_our_units(
     df:pl.DataFrame   # Columns and types of `READING`
 )->pl.DataFrame:      # The same, every value in its parameter's unit
     "Convert values whose `unit` is not the workbench's; `AqwError` for a unit that has no way there."
-    pairs = df.select('parameter', 'unit').unique().drop_nulls().rows()
+    pairs = df.select('parameter', 'unit').unique(maintain_order=True).drop_nulls().rows()
     foreign = [(p, u) for p, u in pairs if u != UNITS[p]]
     for p, u in foreign:
         here = (pl.col('parameter') == p) & (pl.col('unit') == u)
