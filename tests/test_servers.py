@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from aq_workbench.cli import free_port
+from aq_workbench.console import free_port
 
 
 @contextmanager
