@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
     openaq_url:str = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
     timeout:float = Field(30., description='Seconds to wait for an answer')
+    store:str = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
+    storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
     mlflow_tracking_uri:str = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
     def __init__(self, **values):
