@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['WRITER', 'CONFIGURATION', 'MANY_FILES', 'Place', 'place_of', 'bucket_of', 'write_bytes', 'read_bytes', 'folders_in',
-           'is_table', 'explained', 'whole_parquet', 'mend_log', 'check_commits', 'open_delta', 'who', 'commit_note',
-           'append', 'read_own', 'retried', 'crowded', 'compact', 'vacuum', 'lost_files', 'open_version', 'versions_of']
+           'is_table', 'explained', 'whole_parquet', 'mend_log', 'check_commits', 'open_delta', 'newest_version', 'who',
+           'commit_note', 'append', 'read_own', 'retried', 'crowded', 'compact', 'vacuum', 'lost_files', 'open_version',
+           'versions_of']
 
 # %% ../nbs/20_tables.ipynb #ad92c8bc
 import getpass
@@ -164,6 +165,14 @@ def open_delta(
         except DeltaError:
             if not mend_log(place): raise
         return DeltaTable(place.url, version=version, storage_options=place.storage)
+
+# %% ../nbs/20_tables.ipynb #6e441135
+def newest_version(
+    place:Place   # A table
+)->int:
+    "The number of the newest commit."
+    if place.local is None: return open_delta(place).version()
+    return max(int(n[:-5]) for n in os.listdir(place.local/'_delta_log') if n.endswith('.json') and n[:-5].isdigit())
 
 # %% ../nbs/20_tables.ipynb #60e6dc45
 WRITER = 'aq_workbench'
