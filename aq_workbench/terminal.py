@@ -8,7 +8,7 @@ __all__ = ['SHOWN_H', 'INITIALS', 'BLOCKS', 'LEGEND', 'STALE_H', 'MOST_STATIONS'
            'clock', 'badge', 'bars', 'round_up', 'line_of', 'put_forecast', 'axis', 'chart', 'drawn_chart', 'is_stale',
            'head', 'city_table', 'station_cell', 'station_table', 'advice', 'notes', 'forecast_panel', 'print_panel']
 
-# %% ../nbs/57_terminal.ipynb #045bc655
+# %% ../nbs/57_terminal.ipynb #0c916c39
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from .quality import usable
 from .store import FeatureStore
 from .sync import city_rows
 
-# %% ../nbs/57_terminal.ipynb #fbab9d29
+# %% ../nbs/57_terminal.ipynb #a7d11cba
 def newest_issue(
     store:FeatureStore,      # Where they are
     city:str,                # Its name or slug
@@ -42,7 +42,7 @@ def newest_issue(
     newest = mine.filter(pl.col('issued_at') == pl.col('issued_at').max()).sort('version').collect()
     return newest.unique(['location_id', 'horizon_h'], keep='last').sort('location_id', 'horizon_h')
 
-# %% ../nbs/57_terminal.ipynb #60767e39
+# %% ../nbs/57_terminal.ipynb #95cd6dcf
 def station_hours(
     readings:pl.DataFrame   # Readings of PM2.5
 )->pl.DataFrame:            # location_id, event_ts (whole hours), value (µg/m³)
@@ -56,7 +56,7 @@ def city_hours(
     "The mean over the stations for each hour."
     return stations.group_by('event_ts').agg(pl.col('value').mean(), n=pl.len()).sort('event_ts')
 
-# %% ../nbs/57_terminal.ipynb #08bfe50a
+# %% ../nbs/57_terminal.ipynb #40b29dbb
 class Outlook(NamedTuple):
     "What is known of a city: its last hours, the newest forecasts, and where they come from."
     city:str               # As the store spells it
@@ -71,7 +71,7 @@ class Outlook(NamedTuple):
     @property
     def issued(self)->datetime: return self.forecasts['issued_at'][0]
 
-# %% ../nbs/57_terminal.ipynb #092f293f
+# %% ../nbs/57_terminal.ipynb #4914d061
 SHOWN_H = 72   # Hours before the issue that are read
 
 def clock_of(
@@ -102,7 +102,7 @@ def load_outlook(
     return Outlook(name, clock_of(name, pm25), at, city_hours(each), names.join(now_, on='location_id', how='left').sort('location'), forecasts,
                    [f'{s}: {l}' for s, l in origin], settings.source)
 
-# %% ../nbs/57_terminal.ipynb #8f292f92
+# %% ../nbs/57_terminal.ipynb #88e30671
 def city_category(
     rows:pl.DataFrame   # Forecasts of one horizon
 )->dict:                # category, p (mean probability), agree (stations that expect it)
@@ -117,7 +117,7 @@ def city_forecasts(
     means = forecasts.group_by('horizon_h', 'target_ts').agg(pl.col('mean', 'lo90', 'hi90').mean(), n=pl.len()).sort('horizon_h')
     return [{**m, **city_category(forecasts.filter(horizon_h=m['horizon_h']))} for m in means.to_dicts()]
 
-# %% ../nbs/57_terminal.ipynb #c8507e5b
+# %% ../nbs/57_terminal.ipynb #4926415c
 def figure(
     value:float|None   # µg/m³
 )->str:
@@ -142,7 +142,7 @@ def clock(
     "A moment on the city's clock."
     return f'{moment.astimezone(ZoneInfo(tz)):{form}}'
 
-# %% ../nbs/57_terminal.ipynb #454f11a2
+# %% ../nbs/57_terminal.ipynb #a658a8dc
 INITIALS = ['G', 'M', 'USG', 'U', 'VU', 'H']
 
 def badge(
@@ -153,7 +153,7 @@ def badge(
     if category < 0: return Text('–')
     return Text(f' {words[category]} ', style=f"{'white' if category > 2 else 'black'} on {COLOURS[category]}")
 
-# %% ../nbs/57_terminal.ipynb #018005b0
+# %% ../nbs/57_terminal.ipynb #0fcc9179
 BLOCKS = ' ▁▂▃▄▅▆▇█'
 
 def bars(
@@ -166,16 +166,16 @@ def bars(
     cell = lambda e, line: ('·' if line == 0 else ' ') if e is None else BLOCKS[max(0, min(e - 8*line, 8))]
     return [[cell(e, line) for e in eighths] for line in reversed(range(lines))]
 
-# %% ../nbs/57_terminal.ipynb #2d15c9a0
+# %% ../nbs/57_terminal.ipynb #0d280351
 def round_up(
     value:float   # µg/m³
 )->float:
-    "The next of 10, 20, 40, 60, 80, 100, 200, 400 …"
+    "The next of 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150 …"
     size = 10.
     while size*10 < value: size *= 10
-    return size*next(k for k in (1, 2, 4, 6, 8, 10) if size*k >= value)
+    return size*next(k for k in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size*k >= value)
 
-# %% ../nbs/57_terminal.ipynb #057a41a5
+# %% ../nbs/57_terminal.ipynb #f9b01276
 def line_of(value, top, lines)->int:
     "The row, from the top, in which a value lies."
     return lines - 1 - max(0, min(int(lines*value/top), lines - 1))
@@ -191,7 +191,7 @@ def put_forecast(
     for row in range(first, last + 1): rows[row][column] = '│'
     rows[middle][column] = '●'
 
-# %% ../nbs/57_terminal.ipynb #631d5df2
+# %% ../nbs/57_terminal.ipynb #4b6540c0
 def axis(
     times:list[datetime],   # One a column, UTC
     tz:str                  # The city's zone
@@ -205,7 +205,7 @@ def axis(
         if i + len(text) <= len(local): labels[i:i + len(text)] = text
     return ticks, ''.join(labels)
 
-# %% ../nbs/57_terminal.ipynb #4846c42a
+# %% ../nbs/57_terminal.ipynb #88034b7b
 def chart(
     outlook:Outlook,   # What is known
     *, width:int=80,   # Columns of the terminal
@@ -239,7 +239,7 @@ def drawn_chart(rows, colours, top, axis_, mark, words)->Text:
     text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}' + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
     return text.append(f'\n{"":8}{LEGEND}', style='dim')
 
-# %% ../nbs/57_terminal.ipynb #df664387
+# %% ../nbs/57_terminal.ipynb #51fbbb7a
 STALE_H = 3
 
 def is_stale(
@@ -259,7 +259,7 @@ def head(
     if is_stale(o): text.append('   ').append(' STALE ', style='bold white on red')
     return text.append(f"\nby {first['model']} version {first['version']} at {o.forecasts['location_id'].n_unique()} of {o.stations.height} stations")
 
-# %% ../nbs/57_terminal.ipynb #e360a245
+# %% ../nbs/57_terminal.ipynb #0b7ed48b
 def city_table(
     outlook:Outlook   # What is known
 )->Table:
@@ -267,14 +267,14 @@ def city_table(
     o, last = outlook, outlook.hours.row(-1, named=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for name, side in (('ahead', 'left'), ('hour', 'left'), ('µg/m³', 'right'), ('90 %', 'left'), ('US EPA category', 'left'), ('sure', 'right'), ('sites', 'right')): table.add_column(name, justify=side, no_wrap=True)
-    table.add_row('now', clock(last['event_ts'], o.tz), figure(last['value']), '', badge(int(pm25_category(last['value'])), CATEGORIES), '', f"{last['n']}/{o.stations.height}")
+    table.add_row('last', clock(last['event_ts'], o.tz), figure(last['value']), '', badge(int(pm25_category(last['value'])), CATEGORIES), '', f"{last['n']}/{o.stations.height}")
     for f in city_forecasts(o.forecasts):
         kind, passed = CATEGORIES.index(f['category']) if f['category'] else -1, f['target_ts'] <= o.at
         table.add_row(f"{f['horizon_h']} h" + ('*' if passed else ''), clock(f['target_ts'], o.tz), figure(f['mean']), f"{figure(f['lo90'])}–{figure(f['hi90'])}", badge(kind, CATEGORIES),
                       '' if f['p'] is None else f"{100*f['p']:.0f} %", f"{f['agree']}/{f['n']}", style='dim' if passed else '')
     return table
 
-# %% ../nbs/57_terminal.ipynb #244277e2
+# %% ../nbs/57_terminal.ipynb #d667d061
 MOST_STATIONS = 12
 
 def station_cell(
@@ -295,13 +295,13 @@ def station_table(
     order = outlook.stations.join(highest, on='location_id', how='left').sort('highest', descending=True, nulls_last=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     table.add_column('station', max_width=22, no_wrap=True, overflow='ellipsis')
-    table.add_column('now', justify='right', no_wrap=True)
+    table.add_column('last', justify='right', no_wrap=True)
     for h in horizons: table.add_column(f'in {h} h', no_wrap=True)
     for s in order.head(MOST_STATIONS).to_dicts():
         table.add_row(s['location'], figure(s['value']), *(cells.get((s['location_id'], h), Text('–')) for h in horizons))
     return table
 
-# %% ../nbs/57_terminal.ipynb #ad9be948
+# %% ../nbs/57_terminal.ipynb #783e15a5
 def advice(
     outlook:Outlook   # What is known
 )->str:
@@ -323,7 +323,7 @@ def notes(
     if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
     return Text('\n').join([Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim'), *([Text(advice(o), style='bold')] if advice(o) else [])])
 
-# %% ../nbs/57_terminal.ipynb #19a0c605
+# %% ../nbs/57_terminal.ipynb #48148b6c
 def forecast_panel(
     outlook:Outlook,   # What is known
     *, width:int=80    # Columns of the terminal
@@ -331,7 +331,7 @@ def forecast_panel(
     "A city's forecast as one panel of text."
     return Group(head(outlook), '', city_table(outlook), '', chart(outlook, width=width), '', station_table(outlook), '', notes(outlook))
 
-# %% ../nbs/57_terminal.ipynb #989d7ddb
+# %% ../nbs/57_terminal.ipynb #3e0183d0
 ASCII = str.maketrans({**dict.fromkeys('▁▂▃', '.'), **dict.fromkeys('▄▅', ':'), **dict.fromkeys('▆▇█', '#'), '●':'o', '│':'|', '└':'+', '┬':'+', '─':'-', '▲':'^', '–':'-', 'µ':'u', '³':'3', '·':'_'})
 
 def print_panel(
