@@ -6,9 +6,9 @@
 __all__ = ['KINDS', 'SOURCES', 'MEANING', 'TREATMENT', 'NOTICE', 'SUFFIXES', 'Query', 'end_of', 'listed', 'checked_query',
            'within', 'widened', 'readings_of', 'features_of', 'forecasts_of', 'stored_names', 'nothing_left',
            'select_rows', 'meaning', 'origins', 'describe', 'suffix_of', 'as_bytes', 'default_name', 'free_place',
-           'write_whole', 'Exported', 'place_for', 'print_rows', 'export_rows']
+           'write_whole', 'print_rows', 'Exported', 'place_for', 'export_rows', 'export_words']
 
-# %% ../nbs/53_export.ipynb #237d64a8
+# %% ../nbs/53_export.ipynb #1ebbba8d
 import gzip
 import json
 import os
@@ -28,7 +28,7 @@ from .quality import usable
 from .store import READINGS, FeatureStore, all_rows
 from .sync import city_rows
 
-# %% ../nbs/53_export.ipynb #8e78aef0
+# %% ../nbs/53_export.ipynb #3f4e3ec0
 class Query(NamedTuple):
     "What to export."
     what:str                     # readings, features or forecasts
@@ -52,7 +52,7 @@ def listed(
     "The names."
     return tuple(n.strip() for n in text.split(',') if n.strip())
 
-# %% ../nbs/53_export.ipynb #d7207a79
+# %% ../nbs/53_export.ipynb #56b8d863
 KINDS = {'readings':'event_ts', 'features':'issued_at', 'forecasts':'issued_at'}   # The time that `start` and `end` bound
 
 def checked_query(
@@ -71,7 +71,7 @@ def checked_query(
     if first and last and first >= last: raise AqwError(f"the stretch from {start} to {end} is empty", "let --start lie before --end")
     return Query(what, listed(cities), tuple(dict.fromkeys(named.values())), first or None, last or None, utc(asof) if asof else None, wide)
 
-# %% ../nbs/53_export.ipynb #dda8195d
+# %% ../nbs/53_export.ipynb #37e5dccd
 def within(
     query:Query   # What is asked for
 )->pl.Expr:
@@ -81,7 +81,7 @@ def within(
     if query.end: ok &= time <= query.end
     return ok & pl.col('parameter').is_in(query.parameters) if query.parameters else ok
 
-# %% ../nbs/53_export.ipynb #b9601b67
+# %% ../nbs/53_export.ipynb #55c0ea21
 def widened(
     readings:pl.DataFrame   # Long
 )->pl.DataFrame:            # city, location_id, location, period_min, event_ts, a column a parameter
@@ -93,7 +93,7 @@ def widened(
     names = [p for p in UNITS if p in means['parameter']]
     return means.pivot(on='parameter', index=index, values='value').select(*index, *names).sort(index)
 
-# %% ../nbs/53_export.ipynb #f17a0caf
+# %% ../nbs/53_export.ipynb #1f019aae
 def readings_of(store, city, query, held)->pl.DataFrame:
     "Readings of one city, by place, parameter and hour."
     rows = city_rows(store, city, where=within(query), asof=query.asof, version=held).collect()
@@ -111,7 +111,7 @@ def forecasts_of(store, city, query, held)->pl.DataFrame:
     mine = within(query) & (pl.col('issued_at') <= query.asof if query.asof else pl.lit(True))
     return store.scan('forecasts', where=(pl.col('city') == city) & mine, version=held).collect().sort('issued_at', 'location_id', 'horizon_h', 'version')
 
-# %% ../nbs/53_export.ipynb #61d070d4
+# %% ../nbs/53_export.ipynb #4793313a
 SOURCES = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of), 'forecasts':('forecasts', forecasts_of)}
 
 def stored_names(
@@ -143,7 +143,7 @@ def select_rows(
     if frame.is_empty(): raise nothing_left(store, names, query)
     return frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), held
 
-# %% ../nbs/53_export.ipynb #727f723a
+# %% ../nbs/53_export.ipynb #dea3602e
 MEANING = {'city':'City', 'country':'Country, ISO 3166', 'location_id':'Station', 'location':"Station's name", 'sensor_id':'Sensor', 'parameter':'What was measured or is forecast', 'event_ts':'END of the averaging period (UTC)',
            'period_min':'Averaging time (min)', 'issued_at':'Readings: when a weather forecast was issued (null for measurements); else the hour up to which something was known (UTC)', 'available_ts':'When it could be known (UTC)',
            'created_ts':'When the store wrote it (UTC)', 'batch_id':'Batch that brought it', 'value':'Value in `unit`', 'unit':'Unit of `value`', 'value_raw':'Value as it came', 'unit_raw':'Unit as it came', 'source':'Where it came from',
@@ -161,7 +161,7 @@ def meaning(
     if name in UNITS: return f'{name} ({UNITS[name]})'
     return f'Feature {name}, from what was known at issued_at' + (f' ({UNITS[base]})' if base in UNITS and rest else '')
 
-# %% ../nbs/53_export.ipynb #b512a097
+# %% ../nbs/53_export.ipynb #0a2c9ca4
 def origins(
     store:FeatureStore,   # Where the readings are
     names:list[str]       # Cities
@@ -193,7 +193,7 @@ def describe(
             'store': {'kind': settings.source, 'group': SOURCES[query.what][0], 'version': held}, 'columns': {c: meaning(c) for c in frame.columns},
             'aqw_version': version('aq_workbench'), 'created': now().isoformat(timespec='seconds')}
 
-# %% ../nbs/53_export.ipynb #c596a610
+# %% ../nbs/53_export.ipynb #2e9f8f2c
 SUFFIXES = ('.csv', '.csv.gz', '.parquet')
 
 def suffix_of(
@@ -217,7 +217,7 @@ def as_bytes(
     text = frame.write_csv(datetime_format='%Y-%m-%dT%H:%M:%SZ').encode()
     return gzip.compress(text, mtime=0) if suffix == '.csv.gz' else text
 
-# %% ../nbs/53_export.ipynb #8c6684d1
+# %% ../nbs/53_export.ipynb #8008b5a5
 def default_name(
     meta:dict   # From `describe`
 )->str:
@@ -226,7 +226,7 @@ def default_name(
     parts = [cities, meta['what'], *meta['query']['parameters'], *(f'{utc(meta[k]):%Y%m%d}' for k in ('first', 'last'))]
     return '-'.join([*parts, *['SIMULATED']*meta['simulated']]) + '.csv'
 
-# %% ../nbs/53_export.ipynb #066d2edc
+# %% ../nbs/53_export.ipynb #894b6ba5
 def free_place(
     path:Path,      # Where the rows should go
     *, force:bool   # Write over what is there
@@ -251,7 +251,17 @@ def write_whole(
     finally:
         if part.is_file(): part.unlink()
 
-# %% ../nbs/53_export.ipynb #ffde3b18
+# %% ../nbs/53_export.ipynb #d57f2c58
+def print_rows(
+    content:bytes   # CSV
+):
+    "Write to the standard output; a reader that has seen enough, such as `head`, is no error."
+    try:
+        for line in content.decode().splitlines(keepends=True): sys.stdout.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+# %% ../nbs/53_export.ipynb #111270fd
 class Exported(NamedTuple):
     "What was written: the rows' file (None for the standard output), its sidecar's content, the sidecar."
     path:Path|None
@@ -266,15 +276,7 @@ def place_for(
     path = Path(to).expanduser()
     return (path/default_name(meta) if not to or path.is_dir() else path).absolute()
 
-def print_rows(
-    content:bytes   # CSV
-):
-    "Write to the standard output; a reader that has seen enough, such as `head`, is no error."
-    try:
-        sys.stdout.write(content.decode())
-        sys.stdout.flush()
-    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
+# %% ../nbs/53_export.ipynb #34338dd0
 def export_rows(
     query:Query,           # From `checked_query`
     *, settings:Settings,  # Home and kind of source
@@ -294,3 +296,15 @@ def export_rows(
     write_whole(path, content)
     write_whole(sidecar, json.dumps({'file': path.name, 'sha256': sha256(content).hexdigest(), **meta}, indent=1, ensure_ascii=False).encode())
     return Exported(path, meta, sidecar)
+
+# %% ../nbs/53_export.ipynb #63763397
+def export_words(
+    done:Exported   # From `export_rows`
+)->str:
+    "What was written, in a line each."
+    m, day = done.meta, lambda t: f'{utc(t):%Y-%m-%d %H:%M}'
+    said = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC" + (f": {done.path}" if done.path else '')]
+    if done.sidecar: said.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
+    if m['simulated']: said.append(m['notice'])
+    whose = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in m['origins'])
+    return '\n'.join([*said, *(f'Source {w}' for w in whose)])
