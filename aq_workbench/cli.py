@@ -68,7 +68,7 @@ def monitor(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0)
     "Hold forecasts against what came, test for drift, and store a verdict."
     step('monitor', cities, source, asof=asof, workers=workers)
 
-# %% ../nbs/69_cli.ipynb #f845a4e7
+# %% ../nbs/69_cli.ipynb #57ab39ae
 @app.command()
 def export(what:Annotated[str, typer.Argument(help='readings, features or forecasts')],
            city:Annotated[str, typer.Option('--city', help='Names with commas between; by default every city of the store')]='',
@@ -88,7 +88,7 @@ def export(what:Annotated[str, typer.Argument(help='readings, features or foreca
     done = export_rows(query, settings=settings_for(source), to=to, force=force)
     Console(stderr=to == '-').print(export_words(done), soft_wrap=True, highlight=False, markup=False)
 
-# %% ../nbs/69_cli.ipynb #ad2c2590
+# %% ../nbs/69_cli.ipynb #669637af
 cities_app = typer.Typer(no_args_is_help=True, help='Find cities, and list those that are here.')
 app.add_typer(cities_app, name='cities')
 

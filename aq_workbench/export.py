@@ -8,7 +8,7 @@ __all__ = ['KINDS', 'SOURCES', 'MEANING', 'TREATMENT', 'NOTICE', 'SUFFIXES', 'Qu
            'select_rows', 'meaning', 'origins', 'describe', 'suffix_of', 'as_bytes', 'default_name', 'free_place',
            'write_whole', 'print_rows', 'Exported', 'place_for', 'export_rows', 'export_words']
 
-# %% ../nbs/53_export.ipynb #1ebbba8d
+# %% ../nbs/53_export.ipynb #c2d09b92
 import gzip
 import json
 import os
@@ -28,7 +28,7 @@ from .quality import usable
 from .store import READINGS, FeatureStore, all_rows
 from .sync import city_rows
 
-# %% ../nbs/53_export.ipynb #3f4e3ec0
+# %% ../nbs/53_export.ipynb #b779e4d2
 class Query(NamedTuple):
     "What to export."
     what:str                     # readings, features or forecasts
@@ -52,7 +52,7 @@ def listed(
     "The names."
     return tuple(n.strip() for n in text.split(',') if n.strip())
 
-# %% ../nbs/53_export.ipynb #56b8d863
+# %% ../nbs/53_export.ipynb #8c91a283
 KINDS = {'readings':'event_ts', 'features':'issued_at', 'forecasts':'issued_at'}   # The time that `start` and `end` bound
 
 def checked_query(
@@ -71,7 +71,7 @@ def checked_query(
     if first and last and first >= last: raise AqwError(f"the stretch from {start} to {end} is empty", "let --start lie before --end")
     return Query(what, listed(cities), tuple(dict.fromkeys(named.values())), first or None, last or None, utc(asof) if asof else None, wide)
 
-# %% ../nbs/53_export.ipynb #37e5dccd
+# %% ../nbs/53_export.ipynb #20539443
 def within(
     query:Query   # What is asked for
 )->pl.Expr:
@@ -81,7 +81,7 @@ def within(
     if query.end: ok &= time <= query.end
     return ok & pl.col('parameter').is_in(query.parameters) if query.parameters else ok
 
-# %% ../nbs/53_export.ipynb #55c0ea21
+# %% ../nbs/53_export.ipynb #cdccf822
 def widened(
     readings:pl.DataFrame   # Long
 )->pl.DataFrame:            # city, location_id, location, period_min, event_ts, a column a parameter
@@ -93,7 +93,7 @@ def widened(
     names = [p for p in UNITS if p in means['parameter']]
     return means.pivot(on='parameter', index=index, values='value').select(*index, *names).sort(index)
 
-# %% ../nbs/53_export.ipynb #1f019aae
+# %% ../nbs/53_export.ipynb #0bbf838b
 def readings_of(store, city, query, held)->pl.DataFrame:
     "Readings of one city, by place, parameter and hour."
     rows = city_rows(store, city, where=within(query), asof=query.asof, version=held).collect()
@@ -109,9 +109,11 @@ def features_of(store, city, query, held)->pl.DataFrame:
 def forecasts_of(store, city, query, held)->pl.DataFrame:
     "Forecasts of one city, by hour of issue, place and horizon."
     mine = within(query) & (pl.col('issued_at') <= query.asof if query.asof else pl.lit(True))
-    return store.scan('forecasts', where=(pl.col('city') == city) & mine, version=held).collect().sort('issued_at', 'location_id', 'horizon_h', 'version')
+    rows = store.scan('forecasts', where=(pl.col('city') == city) & mine, version=held).collect().drop('event_ts')
+    order = ['city', 'location_id', 'issued_at', 'horizon_h', 'target_ts', 'parameter']
+    return rows.select(*order, pl.exclude(order)).sort('issued_at', 'location_id', 'horizon_h', 'version')
 
-# %% ../nbs/53_export.ipynb #4793313a
+# %% ../nbs/53_export.ipynb #6796529f
 SOURCES = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of), 'forecasts':('forecasts', forecasts_of)}
 
 def stored_names(
@@ -143,7 +145,7 @@ def select_rows(
     if frame.is_empty(): raise nothing_left(store, names, query)
     return frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), held
 
-# %% ../nbs/53_export.ipynb #dea3602e
+# %% ../nbs/53_export.ipynb #ac636b6d
 MEANING = {'city':'City', 'country':'Country, ISO 3166', 'location_id':'Station', 'location':"Station's name", 'sensor_id':'Sensor', 'parameter':'What was measured or is forecast', 'event_ts':'END of the averaging period (UTC)',
            'period_min':'Averaging time (min)', 'issued_at':'Readings: when a weather forecast was issued (null for measurements); else the hour up to which something was known (UTC)', 'available_ts':'When it could be known (UTC)',
            'created_ts':'When the store wrote it (UTC)', 'batch_id':'Batch that brought it', 'value':'Value in `unit`', 'unit':'Unit of `value`', 'value_raw':'Value as it came', 'unit_raw':'Unit as it came', 'source':'Where it came from',
@@ -161,7 +163,7 @@ def meaning(
     if name in UNITS: return f'{name} ({UNITS[name]})'
     return f'Feature {name}, from what was known at issued_at' + (f' ({UNITS[base]})' if base in UNITS and rest else '')
 
-# %% ../nbs/53_export.ipynb #0a2c9ca4
+# %% ../nbs/53_export.ipynb #c8e19478
 def origins(
     store:FeatureStore,   # Where the readings are
     names:list[str]       # Cities
@@ -193,7 +195,7 @@ def describe(
             'store': {'kind': settings.source, 'group': SOURCES[query.what][0], 'version': held}, 'columns': {c: meaning(c) for c in frame.columns},
             'aqw_version': version('aq_workbench'), 'created': now().isoformat(timespec='seconds')}
 
-# %% ../nbs/53_export.ipynb #2e9f8f2c
+# %% ../nbs/53_export.ipynb #86b573b3
 SUFFIXES = ('.csv', '.csv.gz', '.parquet')
 
 def suffix_of(
@@ -217,16 +219,17 @@ def as_bytes(
     text = frame.write_csv(datetime_format='%Y-%m-%dT%H:%M:%SZ').encode()
     return gzip.compress(text, mtime=0) if suffix == '.csv.gz' else text
 
-# %% ../nbs/53_export.ipynb #8008b5a5
+# %% ../nbs/53_export.ipynb #4eb6f9bd
 def default_name(
     meta:dict   # From `describe`
 )->str:
-    "delhi-readings-pm25-20260101-20260131.csv"
+    "The cities, the kind of rows, the parameters and the days that they span."
     cities = '-'.join(map(city_slug, meta['cities'])) if len(meta['cities']) < 4 else f"{len(meta['cities'])}-cities"
-    parts = [cities, meta['what'], *meta['query']['parameters'], *(f'{utc(meta[k]):%Y%m%d}' for k in ('first', 'last'))]
+    back = timedelta(microseconds=meta['what'] == 'readings')   # an hour that ends at midnight belongs to the day before
+    parts = [cities, meta['what'], *meta['query']['parameters'], *(f'{utc(meta[k]) - back:%Y%m%d}' for k in ('first', 'last'))]
     return '-'.join([*parts, *['SIMULATED']*meta['simulated']]) + '.csv'
 
-# %% ../nbs/53_export.ipynb #894b6ba5
+# %% ../nbs/53_export.ipynb #0b41edf7
 def free_place(
     path:Path,      # Where the rows should go
     *, force:bool   # Write over what is there
@@ -251,7 +254,7 @@ def write_whole(
     finally:
         if part.is_file(): part.unlink()
 
-# %% ../nbs/53_export.ipynb #d57f2c58
+# %% ../nbs/53_export.ipynb #1e27ef0a
 def print_rows(
     content:bytes   # CSV
 ):
@@ -261,7 +264,7 @@ def print_rows(
         sys.stdout.flush()
     except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-# %% ../nbs/53_export.ipynb #111270fd
+# %% ../nbs/53_export.ipynb #d68a188c
 class Exported(NamedTuple):
     "What was written: the rows' file (None for the standard output), its sidecar's content, the sidecar."
     path:Path|None
@@ -276,7 +279,7 @@ def place_for(
     path = Path(to).expanduser()
     return (path/default_name(meta) if not to or path.is_dir() else path).absolute()
 
-# %% ../nbs/53_export.ipynb #34338dd0
+# %% ../nbs/53_export.ipynb #cafa8bb3
 def export_rows(
     query:Query,           # From `checked_query`
     *, settings:Settings,  # Home and kind of source
@@ -297,7 +300,7 @@ def export_rows(
     write_whole(sidecar, json.dumps({'file': path.name, 'sha256': sha256(content).hexdigest(), **meta}, indent=1, ensure_ascii=False).encode())
     return Exported(path, meta, sidecar)
 
-# %% ../nbs/53_export.ipynb #63763397
+# %% ../nbs/53_export.ipynb #15317b40
 def export_words(
     done:Exported   # From `export_rows`
 )->str:

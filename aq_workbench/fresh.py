@@ -6,7 +6,7 @@
 __all__ = ['stored_cities', 'where_else', 'stored_city', 'hours_behind', 'newest_known', 'is_due', 'fetch_newest',
            'bring_up_to_date', 'tell_forecast']
 
-# %% ../nbs/63_fresh.ipynb #ed0002d7
+# %% ../nbs/63_fresh.ipynb #2c709000
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
@@ -23,9 +23,9 @@ from .pipeline import one_run
 from .registry import ModelRegistry
 from .store import READINGS, FeatureStore, StoreReader, all_rows
 from .sync import city_asof, city_rows, sync_city
-from .terminal import forecast_panel, load_outlook, print_panel
+from .terminal import advice, forecast_panel, load_outlook, print_panel
 
-# %% ../nbs/63_fresh.ipynb #b741faed
+# %% ../nbs/63_fresh.ipynb #9875fba0
 def stored_cities(
     settings:Settings   # Home and kind of source
 )->list[str]:
@@ -44,7 +44,7 @@ def where_else(
     slugs = {city_slug(c): c for c in stored_cities(settings)}
     if near := get_close_matches(city_slug(city), slugs, n=3): return f"did you mean {', '.join(slugs[s] for s in near)}?"
     try: return f"bring it in: aqw run --cities {find_city(city).name}" + (f" --source {settings.source}" if settings.source != 'files' else ' --source files --path FOLDER')
-    except AqwError as e: return f"{e.do}; or look for it: aqw cities search {city[:4]}"
+    except AqwError as e: return f"{e.do} Or look for it: aqw cities search {city[:4]}"
 
 def stored_city(
     city:str,             # As it was typed
@@ -53,9 +53,9 @@ def stored_city(
     "The store's name of a city; `AqwError` says where else it is, or which names come near."
     have = stored_cities(settings)
     if found := [c for c in have if city_slug(c) == city_slug(city)]: return found[0]
-    raise AqwError(f"there are no {settings.source} data of {city!r}; there are {', '.join(have) or 'none yet'}", where_else(city, settings))
+    raise AqwError(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}", where_else(city, settings))
 
-# %% ../nbs/63_fresh.ipynb #0715db78
+# %% ../nbs/63_fresh.ipynb #f3667fda
 def hours_behind(
     city:str,              # As the store spells it
     *, settings:Settings,  # Home and kind of source
@@ -66,7 +66,7 @@ def hours_behind(
     if lag is None: return 0
     return max(0, int((at - timedelta(hours=lag) - city_asof(FeatureStore(settings), city))/timedelta(hours=1)))
 
-# %% ../nbs/63_fresh.ipynb #f7fd083e
+# %% ../nbs/63_fresh.ipynb #a2d675d5
 def newest_known(
     city:str,              # As the store spells it
     *, settings:Settings,  # Home and kind of source
@@ -93,7 +93,7 @@ def is_due(
     mine = (pl.col('model') == name) & (pl.col('version') == champion['version']) & (pl.col('issued_at') == issue)
     return store.scan('forecasts', where=mine).limit(1).collect().is_empty()
 
-# %% ../nbs/63_fresh.ipynb #73cc4d1b
+# %% ../nbs/63_fresh.ipynb #538c2afb
 def fetch_newest(
     city:str,              # As the store spells it
     *, settings:Settings,  # Home and kind of source
@@ -121,7 +121,7 @@ def bring_up_to_date(
     except AqwError as e: problems.append(e)
     return problems
 
-# %% ../nbs/63_fresh.ipynb #98f96ac1
+# %% ../nbs/63_fresh.ipynb #37d190f9
 def tell_forecast(
     city:str,              # As it was typed
     *, settings:Settings,  # Home and kind of source
@@ -134,5 +134,6 @@ def tell_forecast(
     try: outlook = load_outlook(name, settings=settings, at=at, asof=asof)
     except AqwError as e: raise (problems[0] if problems else e) from e
     print_panel(forecast_panel(outlook, width=console.width), console)
-    for p in problems: print_panel(Text.assemble(('Not up to date', 'bold yellow'), f': {p.what}\n  -> {p.do}'), console)
+    if not problems and (said := advice(outlook)): print_panel(Text(said, style='bold'), console, soft_wrap=True)
+    for p in problems: print_panel(Text.assemble(('Not up to date', 'bold yellow'), f': {p.what}\n  -> {p.do}'), console, soft_wrap=True)
     return int(bool(problems))

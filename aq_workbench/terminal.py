@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['SHOWN_H', 'INITIALS', 'BLOCKS', 'LEGEND', 'STALE_H', 'MOST_STATIONS', 'ASCII', 'newest_issue', 'station_hours',
-           'city_hours', 'Outlook', 'clock_of', 'load_outlook', 'city_category', 'city_forecasts', 'figure', 'age',
-           'clock', 'badge', 'bars', 'round_up', 'line_of', 'put_forecast', 'axis', 'chart', 'drawn_chart', 'is_stale',
-           'head', 'city_table', 'station_cell', 'station_table', 'advice', 'notes', 'forecast_panel', 'print_panel']
+           'city_hours', 'Outlook', 'clock_of', 'load_outlook', 'city_category', 'city_forecasts', 'figure', 'interval',
+           'age', 'clock', 'badge', 'bars', 'round_up', 'line_of', 'put_forecast', 'axis', 'chart', 'drawn_chart',
+           'is_stale', 'head', 'city_table', 'station_cell', 'station_table', 'notes', 'advice', 'forecast_panel',
+           'print_panel']
 
-# %% ../nbs/57_terminal.ipynb #0c916c39
+# %% ../nbs/57_terminal.ipynb #5d786264
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -28,7 +29,7 @@ from .quality import usable
 from .store import FeatureStore
 from .sync import city_rows
 
-# %% ../nbs/57_terminal.ipynb #a7d11cba
+# %% ../nbs/57_terminal.ipynb #bcc0d1c9
 def newest_issue(
     store:FeatureStore,      # Where they are
     city:str,                # Its name or slug
@@ -42,7 +43,7 @@ def newest_issue(
     newest = mine.filter(pl.col('issued_at') == pl.col('issued_at').max()).sort('version').collect()
     return newest.unique(['location_id', 'horizon_h'], keep='last').sort('location_id', 'horizon_h')
 
-# %% ../nbs/57_terminal.ipynb #95cd6dcf
+# %% ../nbs/57_terminal.ipynb #1b107132
 def station_hours(
     readings:pl.DataFrame   # Readings of PM2.5
 )->pl.DataFrame:            # location_id, event_ts (whole hours), value (µg/m³)
@@ -56,7 +57,7 @@ def city_hours(
     "The mean over the stations for each hour."
     return stations.group_by('event_ts').agg(pl.col('value').mean(), n=pl.len()).sort('event_ts')
 
-# %% ../nbs/57_terminal.ipynb #40b29dbb
+# %% ../nbs/57_terminal.ipynb #1294f85f
 class Outlook(NamedTuple):
     "What is known of a city: its last hours, the newest forecasts, and where they come from."
     city:str               # As the store spells it
@@ -71,7 +72,7 @@ class Outlook(NamedTuple):
     @property
     def issued(self)->datetime: return self.forecasts['issued_at'][0]
 
-# %% ../nbs/57_terminal.ipynb #4914d061
+# %% ../nbs/57_terminal.ipynb #2dd71855
 SHOWN_H = 72   # Hours before the issue that are read
 
 def clock_of(
@@ -102,7 +103,7 @@ def load_outlook(
     return Outlook(name, clock_of(name, pm25), at, city_hours(each), names.join(now_, on='location_id', how='left').sort('location'), forecasts,
                    [f'{s}: {l}' for s, l in origin], settings.source)
 
-# %% ../nbs/57_terminal.ipynb #88e30671
+# %% ../nbs/57_terminal.ipynb #590915a9
 def city_category(
     rows:pl.DataFrame   # Forecasts of one horizon
 )->dict:                # category, p (mean probability), agree (stations that expect it)
@@ -117,12 +118,19 @@ def city_forecasts(
     means = forecasts.group_by('horizon_h', 'target_ts').agg(pl.col('mean', 'lo90', 'hi90').mean(), n=pl.len()).sort('horizon_h')
     return [{**m, **city_category(forecasts.filter(horizon_h=m['horizon_h']))} for m in means.to_dicts()]
 
-# %% ../nbs/57_terminal.ipynb #4926415c
+# %% ../nbs/57_terminal.ipynb #55aca7a8
 def figure(
     value:float|None   # µg/m³
 )->str:
     "A concentration: one decimal below 10, none above."
     return '–' if value is None else f'{value:.1f}' if abs(value) < 9.95 else f'{value:.0f}'
+
+def interval(
+    forecast:dict   # lo90, hi90 (µg/m³)
+)->str:
+    "The 90 % interval: `12–47`, or `3.1–9.8`."
+    lo, hi = forecast['lo90'], forecast['hi90']
+    return f'{lo:.0f}–{hi:.0f}' if hi >= 9.95 else f'{figure(lo)}–{figure(hi)}'
 
 def age(
     moment:datetime,   # In the past
@@ -142,8 +150,8 @@ def clock(
     "A moment on the city's clock."
     return f'{moment.astimezone(ZoneInfo(tz)):{form}}'
 
-# %% ../nbs/57_terminal.ipynb #a658a8dc
-INITIALS = ['G', 'M', 'USG', 'U', 'VU', 'H']
+# %% ../nbs/57_terminal.ipynb #ac3f18d5
+INITIALS = ['G  ', 'M  ', 'USG', 'U  ', 'VU ', 'H  ']
 
 def badge(
     category:int,      # 0 (Good) to 5; -1 for none
@@ -151,9 +159,9 @@ def badge(
 )->Text:
     "A category's word on its colour."
     if category < 0: return Text('–')
-    return Text(f' {words[category]} ', style=f"{'white' if category > 2 else 'black'} on {COLOURS[category]}")
+    return Text(words[category], style=f"{'#FFFFFF' if category > 2 else '#000000'} on {COLOURS[category]}")
 
-# %% ../nbs/57_terminal.ipynb #0fcc9179
+# %% ../nbs/57_terminal.ipynb #a66ee7bd
 BLOCKS = ' ▁▂▃▄▅▆▇█'
 
 def bars(
@@ -166,7 +174,7 @@ def bars(
     cell = lambda e, line: ('·' if line == 0 else ' ') if e is None else BLOCKS[max(0, min(e - 8*line, 8))]
     return [[cell(e, line) for e in eighths] for line in reversed(range(lines))]
 
-# %% ../nbs/57_terminal.ipynb #0d280351
+# %% ../nbs/57_terminal.ipynb #f9d89a90
 def round_up(
     value:float   # µg/m³
 )->float:
@@ -175,7 +183,7 @@ def round_up(
     while size*10 < value: size *= 10
     return size*next(k for k in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size*k >= value)
 
-# %% ../nbs/57_terminal.ipynb #f9b01276
+# %% ../nbs/57_terminal.ipynb #8994e625
 def line_of(value, top, lines)->int:
     "The row, from the top, in which a value lies."
     return lines - 1 - max(0, min(int(lines*value/top), lines - 1))
@@ -191,7 +199,7 @@ def put_forecast(
     for row in range(first, last + 1): rows[row][column] = '│'
     rows[middle][column] = '●'
 
-# %% ../nbs/57_terminal.ipynb #4b6540c0
+# %% ../nbs/57_terminal.ipynb #17ee1134
 def axis(
     times:list[datetime],   # One a column, UTC
     tz:str                  # The city's zone
@@ -205,7 +213,7 @@ def axis(
         if i + len(text) <= len(local): labels[i:i + len(text)] = text
     return ticks, ''.join(labels)
 
-# %% ../nbs/57_terminal.ipynb #88034b7b
+# %% ../nbs/57_terminal.ipynb #79eb2891
 def chart(
     outlook:Outlook,   # What is known
     *, width:int=80,   # Columns of the terminal
@@ -239,7 +247,7 @@ def drawn_chart(rows, colours, top, axis_, mark, words)->Text:
     text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}' + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
     return text.append(f'\n{"":8}{LEGEND}', style='dim')
 
-# %% ../nbs/57_terminal.ipynb #51fbbb7a
+# %% ../nbs/57_terminal.ipynb #3794dbee
 STALE_H = 3
 
 def is_stale(
@@ -254,27 +262,27 @@ def head(
     "City, time of issue, age, model."
     o, first = outlook, outlook.forecasts.row(0, named=True)
     text = Text.assemble((f'{o.city}: PM2.5 of the next 24 hours', 'bold'))
-    if o.kind == 'sandbox': text.append('   ').append(' SIMULATED, measured nowhere ', style='bold white on #B34E00')
+    if o.kind == 'sandbox': text.append('   ').append(' SIMULATED, measured nowhere ', style='bold #FFFFFF on #B34E00')
     text.append(f"\nIssued {clock(o.issued, o.tz, '%a %d %B %Y, %H:%M')} in {o.city} ({o.issued:%H:%M} UTC), {age(o.issued, o.at)} old")
-    if is_stale(o): text.append('   ').append(' STALE ', style='bold white on red')
+    if is_stale(o): text.append('   ').append(' STALE ', style='bold #FFFFFF on #C00000')
     return text.append(f"\nby {first['model']} version {first['version']} at {o.forecasts['location_id'].n_unique()} of {o.stations.height} stations")
 
-# %% ../nbs/57_terminal.ipynb #0b7ed48b
+# %% ../nbs/57_terminal.ipynb #e2d68ae2
 def city_table(
     outlook:Outlook   # What is known
 )->Table:
     "What was measured last and what is expected, with interval and category."
-    o, last = outlook, outlook.hours.row(-1, named=True)
+    o, last, words = outlook, outlook.hours.row(-1, named=True), [f' {c} ' for c in CATEGORIES]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for name, side in (('ahead', 'left'), ('hour', 'left'), ('µg/m³', 'right'), ('90 %', 'left'), ('US EPA category', 'left'), ('sure', 'right'), ('sites', 'right')): table.add_column(name, justify=side, no_wrap=True)
-    table.add_row('last', clock(last['event_ts'], o.tz), figure(last['value']), '', badge(int(pm25_category(last['value'])), CATEGORIES), '', f"{last['n']}/{o.stations.height}")
+    table.add_row('last', clock(last['event_ts'], o.tz), figure(last['value']), '', badge(int(pm25_category(last['value'])), words), '', f"{last['n']}/{o.stations.height}")
     for f in city_forecasts(o.forecasts):
         kind, passed = CATEGORIES.index(f['category']) if f['category'] else -1, f['target_ts'] <= o.at
-        table.add_row(f"{f['horizon_h']} h" + ('*' if passed else ''), clock(f['target_ts'], o.tz), figure(f['mean']), f"{figure(f['lo90'])}–{figure(f['hi90'])}", badge(kind, CATEGORIES),
+        table.add_row(f"{f['horizon_h']} h" + ('*' if passed else ''), clock(f['target_ts'], o.tz), figure(f['mean']), interval(f), badge(kind, words),
                       '' if f['p'] is None else f"{100*f['p']:.0f} %", f"{f['agree']}/{f['n']}", style='dim' if passed else '')
     return table
 
-# %% ../nbs/57_terminal.ipynb #d667d061
+# %% ../nbs/57_terminal.ipynb #7a98bcc0
 MOST_STATIONS = 12
 
 def station_cell(
@@ -282,8 +290,7 @@ def station_cell(
 )->Text:
     "Mean, interval and initial of the category."
     kind = CATEGORIES.index(row['category']) if row['category'] else -1
-    interval = f"{figure(row['lo90'])}–{figure(row['hi90'])}"
-    return Text.assemble(f"{figure(row['mean']):>3} {interval:<7} ", badge(kind, INITIALS))
+    return Text.assemble(f"{figure(row['mean']):>3} {interval(row):<7} ", badge(kind, INITIALS))
 
 def station_table(
     outlook:Outlook   # What is known
@@ -301,29 +308,29 @@ def station_table(
         table.add_row(s['location'], figure(s['value']), *(cells.get((s['location_id'], h), Text('–')) for h in horizons))
     return table
 
-# %% ../nbs/57_terminal.ipynb #783e15a5
-def advice(
-    outlook:Outlook   # What is known
-)->str:
-    "What brings a newer forecast; empty where the forecast is fresh."
-    if not is_stale(outlook): return ''
-    last = f"The last stored hour is {outlook.hours['event_ts'].max():%Y-%m-%d %H:%M} UTC."
-    if outlook.kind == 'files': return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {outlook.city}'
-    return f'{last} Ask the source for newer ones: aqw forecast {outlook.city}'
-
+# %% ../nbs/57_terminal.ipynb #9112814e
 def notes(
     outlook:Outlook   # What is known
 )->Text:
-    "How to read the panel, sources, advice."
-    o = outlook
-    used = sorted({CATEGORIES.index(c) for c in o.forecasts['category'].drop_nulls()})
+    "How to read the panel, and its sources."
+    o, used = outlook, sorted({CATEGORIES.index(c) for c in outlook.forecasts['category'].drop_nulls()})
     said = ['Figures are means over the sites, the interval is that of a typical one.', 'sure: mean probability of the category at the sites that expect it.',
-            'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i]} {CATEGORIES[i]}' for i in used) + '.']
+            'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used) + '.']
     if o.stations.height > MOST_STATIONS: said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {o.city}')
     if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
-    return Text('\n').join([Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim'), *([Text(advice(o), style='bold')] if advice(o) else [])])
+    return Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
-# %% ../nbs/57_terminal.ipynb #48148b6c
+# %% ../nbs/57_terminal.ipynb #54506a94
+def advice(
+    outlook:Outlook   # What is known
+)->str:
+    "Why there is nothing newer, and what brings it; empty where the forecast is fresh."
+    if not is_stale(outlook): return ''
+    last = f"Nothing newer than {outlook.hours['event_ts'].max():%Y-%m-%d %H:%M} UTC has come."
+    if outlook.kind == 'files': return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {outlook.city}'
+    return f'{last} Ask again later: aqw forecast {outlook.city}'
+
+# %% ../nbs/57_terminal.ipynb #4d132838
 def forecast_panel(
     outlook:Outlook,   # What is known
     *, width:int=80    # Columns of the terminal
@@ -331,14 +338,15 @@ def forecast_panel(
     "A city's forecast as one panel of text."
     return Group(head(outlook), '', city_table(outlook), '', chart(outlook, width=width), '', station_table(outlook), '', notes(outlook))
 
-# %% ../nbs/57_terminal.ipynb #3e0183d0
+# %% ../nbs/57_terminal.ipynb #f4d21f9d
 ASCII = str.maketrans({**dict.fromkeys('▁▂▃', '.'), **dict.fromkeys('▄▅', ':'), **dict.fromkeys('▆▇█', '#'), '●':'o', '│':'|', '└':'+', '┬':'+', '─':'-', '▲':'^', '–':'-', 'µ':'u', '³':'3', '·':'_'})
 
 def print_panel(
     panel,             # Anything that rich prints
-    console:Console    # Where to
+    console:Console,   # Where to
+    **options          # As of `Console.print`
 ):
     "Print in what the console's encoding can carry."
-    if not console.options.ascii_only: return console.print(panel)
-    with console.capture() as held: console.print(panel)
+    if not console.options.ascii_only: return console.print(panel, **options)
+    with console.capture() as held: console.print(panel, **options)
     console.file.write(held.get().translate(ASCII).encode('ascii', 'replace').decode())
