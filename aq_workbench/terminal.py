@@ -9,7 +9,7 @@ __all__ = ['SHOWN_H', 'INITIALS', 'BLOCKS', 'LEGEND', 'STALE_H', 'MOST_STATIONS'
            'is_stale', 'head', 'city_table', 'station_cell', 'station_table', 'notes', 'advice', 'forecast_panel',
            'print_panel']
 
-# %% ../nbs/57_terminal.ipynb #5d786264
+# %% ../nbs/57_terminal.ipynb #5de26d7d
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ from .quality import usable
 from .store import FeatureStore
 from .sync import city_rows
 
-# %% ../nbs/57_terminal.ipynb #bcc0d1c9
+# %% ../nbs/57_terminal.ipynb #bc9b4a31
 def newest_issue(
     store:FeatureStore,      # Where they are
     city:str,                # Its name or slug
@@ -43,7 +43,7 @@ def newest_issue(
     newest = mine.filter(pl.col('issued_at') == pl.col('issued_at').max()).sort('version').collect()
     return newest.unique(['location_id', 'horizon_h'], keep='last').sort('location_id', 'horizon_h')
 
-# %% ../nbs/57_terminal.ipynb #1b107132
+# %% ../nbs/57_terminal.ipynb #69ab4f65
 def station_hours(
     readings:pl.DataFrame   # Readings of PM2.5
 )->pl.DataFrame:            # location_id, event_ts (whole hours), value (µg/m³)
@@ -57,7 +57,7 @@ def city_hours(
     "The mean over the stations for each hour."
     return stations.group_by('event_ts').agg(pl.col('value').mean(), n=pl.len()).sort('event_ts')
 
-# %% ../nbs/57_terminal.ipynb #1294f85f
+# %% ../nbs/57_terminal.ipynb #348fc5e9
 class Outlook(NamedTuple):
     "What is known of a city: its last hours, the newest forecasts, and where they come from."
     city:str               # As the store spells it
@@ -72,7 +72,7 @@ class Outlook(NamedTuple):
     @property
     def issued(self)->datetime: return self.forecasts['issued_at'][0]
 
-# %% ../nbs/57_terminal.ipynb #2dd71855
+# %% ../nbs/57_terminal.ipynb #328504fb
 SHOWN_H = 72   # Hours before the issue that are read
 
 def clock_of(
@@ -94,7 +94,7 @@ def load_outlook(
     store = FeatureStore(settings)
     forecasts = newest_issue(store, city, until=utc(asof) if asof else at)
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)
-    pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=asof or None).collect()
+    pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since) & (pl.col('event_ts') <= at), asof=asof or None).collect()
     if pm25.is_empty(): raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}", f"load it again: aqw fetch --cities {name}")
     each = station_hours(pm25)
     now_ = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
@@ -103,7 +103,7 @@ def load_outlook(
     return Outlook(name, clock_of(name, pm25), at, city_hours(each), names.join(now_, on='location_id', how='left').sort('location'), forecasts,
                    [f'{s}: {l}' for s, l in origin], settings.source)
 
-# %% ../nbs/57_terminal.ipynb #590915a9
+# %% ../nbs/57_terminal.ipynb #f5fadfb7
 def city_category(
     rows:pl.DataFrame   # Forecasts of one horizon
 )->dict:                # category, p (mean probability), agree (stations that expect it)
@@ -118,7 +118,7 @@ def city_forecasts(
     means = forecasts.group_by('horizon_h', 'target_ts').agg(pl.col('mean', 'lo90', 'hi90').mean(), n=pl.len()).sort('horizon_h')
     return [{**m, **city_category(forecasts.filter(horizon_h=m['horizon_h']))} for m in means.to_dicts()]
 
-# %% ../nbs/57_terminal.ipynb #55aca7a8
+# %% ../nbs/57_terminal.ipynb #8ab44e6c
 def figure(
     value:float|None   # µg/m³
 )->str:
@@ -150,7 +150,7 @@ def clock(
     "A moment on the city's clock."
     return f'{moment.astimezone(ZoneInfo(tz)):{form}}'
 
-# %% ../nbs/57_terminal.ipynb #ac3f18d5
+# %% ../nbs/57_terminal.ipynb #d6e00361
 INITIALS = ['G  ', 'M  ', 'USG', 'U  ', 'VU ', 'H  ']
 
 def badge(
@@ -161,7 +161,7 @@ def badge(
     if category < 0: return Text('–')
     return Text(words[category], style=f"{'#FFFFFF' if category > 2 else '#000000'} on {COLOURS[category]}")
 
-# %% ../nbs/57_terminal.ipynb #a66ee7bd
+# %% ../nbs/57_terminal.ipynb #e8b08260
 BLOCKS = ' ▁▂▃▄▅▆▇█'
 
 def bars(
@@ -174,7 +174,7 @@ def bars(
     cell = lambda e, line: ('·' if line == 0 else ' ') if e is None else BLOCKS[max(0, min(e - 8*line, 8))]
     return [[cell(e, line) for e in eighths] for line in reversed(range(lines))]
 
-# %% ../nbs/57_terminal.ipynb #f9d89a90
+# %% ../nbs/57_terminal.ipynb #ee82991e
 def round_up(
     value:float   # µg/m³
 )->float:
@@ -183,7 +183,7 @@ def round_up(
     while size*10 < value: size *= 10
     return size*next(k for k in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size*k >= value)
 
-# %% ../nbs/57_terminal.ipynb #8994e625
+# %% ../nbs/57_terminal.ipynb #b5a7e557
 def line_of(value, top, lines)->int:
     "The row, from the top, in which a value lies."
     return lines - 1 - max(0, min(int(lines*value/top), lines - 1))
@@ -199,7 +199,7 @@ def put_forecast(
     for row in range(first, last + 1): rows[row][column] = '│'
     rows[middle][column] = '●'
 
-# %% ../nbs/57_terminal.ipynb #17ee1134
+# %% ../nbs/57_terminal.ipynb #e3ebc144
 def axis(
     times:list[datetime],   # One a column, UTC
     tz:str                  # The city's zone
@@ -213,7 +213,7 @@ def axis(
         if i + len(text) <= len(local): labels[i:i + len(text)] = text
     return ticks, ''.join(labels)
 
-# %% ../nbs/57_terminal.ipynb #79eb2891
+# %% ../nbs/57_terminal.ipynb #6d846232
 def chart(
     outlook:Outlook,   # What is known
     *, width:int=80,   # Columns of the terminal
@@ -247,7 +247,7 @@ def drawn_chart(rows, colours, top, axis_, mark, words)->Text:
     text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}' + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
     return text.append(f'\n{"":8}{LEGEND}', style='dim')
 
-# %% ../nbs/57_terminal.ipynb #3794dbee
+# %% ../nbs/57_terminal.ipynb #0d08c724
 STALE_H = 3
 
 def is_stale(
@@ -267,7 +267,7 @@ def head(
     if is_stale(o): text.append('   ').append(' STALE ', style='bold #FFFFFF on #C00000')
     return text.append(f"\nby {first['model']} version {first['version']} at {o.forecasts['location_id'].n_unique()} of {o.stations.height} stations")
 
-# %% ../nbs/57_terminal.ipynb #e2d68ae2
+# %% ../nbs/57_terminal.ipynb #5dc0be0d
 def city_table(
     outlook:Outlook   # What is known
 )->Table:
@@ -282,7 +282,7 @@ def city_table(
                       '' if f['p'] is None else f"{100*f['p']:.0f} %", f"{f['agree']}/{f['n']}", style='dim' if passed else '')
     return table
 
-# %% ../nbs/57_terminal.ipynb #7a98bcc0
+# %% ../nbs/57_terminal.ipynb #9a07ff09
 MOST_STATIONS = 12
 
 def station_cell(
@@ -308,7 +308,7 @@ def station_table(
         table.add_row(s['location'], figure(s['value']), *(cells.get((s['location_id'], h), Text('–')) for h in horizons))
     return table
 
-# %% ../nbs/57_terminal.ipynb #9112814e
+# %% ../nbs/57_terminal.ipynb #5c66b1c7
 def notes(
     outlook:Outlook   # What is known
 )->Text:
@@ -320,7 +320,7 @@ def notes(
     if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
     return Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
-# %% ../nbs/57_terminal.ipynb #54506a94
+# %% ../nbs/57_terminal.ipynb #f572502b
 def advice(
     outlook:Outlook   # What is known
 )->str:
@@ -330,7 +330,7 @@ def advice(
     if outlook.kind == 'files': return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {outlook.city}'
     return f'{last} Ask again later: aqw forecast {outlook.city}'
 
-# %% ../nbs/57_terminal.ipynb #4d132838
+# %% ../nbs/57_terminal.ipynb #f733d5ec
 def forecast_panel(
     outlook:Outlook,   # What is known
     *, width:int=80    # Columns of the terminal
@@ -338,7 +338,7 @@ def forecast_panel(
     "A city's forecast as one panel of text."
     return Group(head(outlook), '', city_table(outlook), '', chart(outlook, width=width), '', station_table(outlook), '', notes(outlook))
 
-# %% ../nbs/57_terminal.ipynb #f4d21f9d
+# %% ../nbs/57_terminal.ipynb #2c0d46ee
 ASCII = str.maketrans({**dict.fromkeys('▁▂▃', '.'), **dict.fromkeys('▄▅', ':'), **dict.fromkeys('▆▇█', '#'), '●':'o', '│':'|', '└':'+', '┬':'+', '─':'-', '▲':'^', '–':'-', 'µ':'u', '³':'3', '·':'_'})
 
 def print_panel(
