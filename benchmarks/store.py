@@ -1,7 +1,8 @@
 """The feature store beside Feast, pandas, polars and bare Delta, on the same data in one run: ratios and peak memory.
 
     python benchmarks/store.py [--size full|small] [--times N] [--dir FOLDER] [--envs FOLDER] [--json]
-The data comes from a seed. Every figure is taken in a process of its own, one after the other, the best of N; Feast lives in an environment that is built here from peers/feast.txt.
+The data comes from a seed. Every figure is taken in a process of its own, one after the other, the best of N; its peak memory counts the pages of a mapped file too.
+Feast lives in an environment that is built here from peers/feast.txt.
 `full` has two groups of 5.5 million rows and a table of 50 million; it wants 8 GB of disk and 12 GB of memory. The targets are meant for it."""
 import argparse
 import json
@@ -123,20 +124,20 @@ def online_rows(data, feast, calls):
 
 def bench(data, envs, size, times):
     "All claims on one set of data, and what stands beside them."
-    feast = environment(envs, "feast")
+    feast, before = environment(envs, "feast"), machine()
     made, loaded = run("store_data.py", "make", data, *size["data"]), run("store_ours.py", "load", data)
     found = joins(data, feast, times)
     checked = run("store_data.py", "check", data)
     rows = [*join_rows(found, checked["found"]), *online_rows(data, feast, size["calls"]), *read_rows(data, size["months"], times), *write_rows(data)]
     versions = {p: version(p) for p in ("aq_workbench", "polars", "pandas", "deltalake", "pyarrow")}
-    return dict(rows=rows, made=made, loaded=loaded, checked=checked, machine=machine(), versions=versions, feast=found["feast"]["versions"])
+    return dict(rows=rows, made=made, loaded=loaded, checked=checked, machine=f"before: {before}; after: load {os.getloadavg()[0]:.1f}", versions=versions, feast=found["feast"]["versions"])
 
 
 def machine():
     "What it ran on, in a line."
     info = Path("/proc/cpuinfo")
     model = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), "") if info.exists() else platform.processor()
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {model}, Python {platform.python_version()}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {model}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
 
 
 def shown(seconds): return f"{seconds:.2f} s" if seconds >= 1 else f"{1000*seconds:.1f} ms"

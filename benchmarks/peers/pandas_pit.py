@@ -13,7 +13,7 @@ def join(data, labels, order, stages):
     frame = pd.read_parquet(labels).sort_values("issued_at")
     for group in ("air", "weather"):
         right, stages["read"] = add(stages, "read", lambda: pd.read_feather(data/f"{group}_{order}.arrow"))
-        if order == "index": right, stages["sort"] = add(stages, "sort", lambda: right.sort_values("v"))
+        if order == "index": right, stages["sort"] = add(stages, "sort", lambda: right.sort_values("v", kind="stable"))
         frame, stages["join"] = add(stages, "join", lambda: pd.merge_asof(frame, right, left_on="issued_at", right_on="v", by="location_id").drop(columns="v"))
     return frame
 
