@@ -107,7 +107,8 @@ def results_table(
     whole:dict   # results.json
 )->Table:
     "One row a city that ran."
-    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets', title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    scored = any(e.get('scores') for e in whole['cities'].values())
+    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets' if scored else None, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for name in ('city', 'sites', 'rows\n(new)', 'models', '1 h', '6 h', '24 h', 'drifted'):
         table.add_column(name, justify='left' if name in ('city', 'models', 'drifted') else 'right', no_wrap=name != 'city', overflow='fold')
     for city, e in whole['cities'].items():
