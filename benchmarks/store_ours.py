@@ -6,8 +6,9 @@ from pathlib import Path
 import polars as pl
 from store_data import ENTITIES, GROUPS, history, peak_mb, report, timed
 
-from aq_workbench.core import Settings, utc
-from aq_workbench.store import FeatureStore, append
+from aq_workbench.core import Settings
+from aq_workbench.store import FeatureStore
+from aq_workbench.tables import append
 
 
 def store_in(home): return FeatureStore(Settings(home=home, source="files"))
@@ -67,9 +68,7 @@ def ours_history(data, months):
 def ours_city_month(data, city, start, end):
     "One city's month out of the long table."
     store = store_in(data/"home")
-    start, end = (utc(t) for t in (start, end))
-    where = (pl.col("city") == city) & pl.col("event_ts").is_between(start, end, closed="left")
-    frame, seconds = timed(lambda: store.scan("history", where=where).collect())
+    frame, seconds = timed(lambda: store.scan("history", where=pl.col("city") == city, start=start, end=end).collect())
     report(seconds=seconds, peak_mb=peak_mb(), rows=frame.height)
 
 
