@@ -24,7 +24,7 @@ from typing import Callable
 
 from filelock import FileLock, Timeout
 
-from .core import AqwError, Settings, data_root, now, reports_root
+from .core import AqwError, Settings, mark_root, now, reports_root
 from .locations import city_slug
 
 # %% ../nbs/61_pipeline.ipynb #8683056a
@@ -222,8 +222,7 @@ def one_run(
     settings:Settings   # The data root to hold
 ):
     "Hold the data root for this run; `AqwError` when another run holds it."
-    root = data_root(settings)
-    root.mkdir(parents=True, exist_ok=True)
+    root = mark_root(settings)
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
     except Timeout as e:

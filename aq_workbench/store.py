@@ -20,7 +20,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
-from .core import AqwError, Settings, TS, as_polars, check_readings, data_root, now, source_lag, utc
+from .core import AqwError, Settings, TS, as_polars, check_kind, check_readings, mark_root, now, open_root, source_lag, utc
 
 # %% ../nbs/20_store.ipynb #ebbf1855
 KEY_NAMES = ['sensor_id', 'model', 'version', 'city', 'location_id', 'parameter', 'period_min', 'horizon_h', 'event_ts', 'issued_at']
@@ -320,7 +320,7 @@ class StoreReader:
     "What can be asked of a store; groups are Delta tables under `data/<kind>/store`."
     def __init__(self, settings:Settings|None=None):
         self.settings = settings or Settings()
-        self.root = data_root(self.settings)/'store'
+        self.root = open_root(self.settings)/'store'
 
     def scan(self, group=READINGS, **query)->pl.LazyFrame:
         "The current row of each key as a polars LazyFrame; `asof`, `version`, `on_time` and `where` as in `scan_group`."
@@ -352,7 +352,9 @@ class FeatureStore(StoreReader):
     "Versioned features of one data root: append, ask as of a moment, ask for a version."
     def write(self, df, feature_group=READINGS, *, asked=None)->SaveResult:
         "Append what is new or changed and say how much that was."
-        return write_group(self.root, feature_group, prepare(df, feature_group), asked=asked)
+        rows = prepare(df, feature_group)
+        if feature_group == READINGS: check_kind(rows, self.settings.source)
+        return write_group(mark_root(self.settings)/'store', feature_group, rows, asked=asked)
 
     def save_features(self, df, feature_group=READINGS)->int|None:
         "Append what is new or changed; the version that the group then has."
