@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 from platformdirs import user_data_dir
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # %% ../nbs/00_core.ipynb #6d34bf39
@@ -80,7 +80,11 @@ class Settings(BaseSettings):
 
     def __init__(self, **values):
         home = Path(values.get('home') or os.environ.get('AQW_HOME') or find_home()).resolve()
-        super().__init__(_env_file=home/'.env', **{**values, 'home': home})
+        try: super().__init__(_env_file=home/'.env', **{**values, 'home': home})
+        except ValidationError as e:
+            wrong = '; '.join(f"{'.'.join(map(str, w['loc']))}: {w['msg']}" for w in e.errors())
+            raise AqwError(f"a setting cannot be used: {wrong}", f"correct it in {home/'.env'} or in the environment; .env.example shows the defaults") from e
+        except UnicodeDecodeError as e: raise AqwError(f"{home/'.env'} is not UTF-8: {e}", "save it as UTF-8 in your editor") from e
 
 # %% ../nbs/00_core.ipynb #4ddb581f
 def data_root(
@@ -101,7 +105,7 @@ def tracking_uri(
     "The MLflow database: `MLFLOW_TRACKING_URI`, else SQLite in the data root."
     return settings.mlflow_tracking_uri or f"sqlite:///{(data_root(settings)/'mlflow.db').as_posix()}"
 
-# %% ../nbs/00_core.ipynb #c0dc7d99
+# %% ../nbs/00_core.ipynb #d0f38187
 LAYOUT = 1   # Of a data root; raised when an older workbench could no longer read what is written
 
 def read_mark(
@@ -129,7 +133,7 @@ def open_root(
                        f"move it to {root.parent/str(mark['kind'])} where that is free: simulated, measured and file data each keep a root of their own")
     return root
 
-# %% ../nbs/00_core.ipynb #2acfd7f4
+# %% ../nbs/00_core.ipynb #548543f1
 def mark_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which exists now
@@ -250,7 +254,7 @@ def check_readings(
     except pl.exceptions.PolarsError as e: raise AqwError(f"readings have a column of the wrong type: {e}", "numbers as numbers, times as aware datetimes") from e
     return in_our_units(df)
 
-# %% ../nbs/00_core.ipynb #66661a18
+# %% ../nbs/00_core.ipynb #8e2aa37c
 def belongs(
     source:str,   # Of a reading: `file:uci-beijing`, `openaq`, `sandbox`
     kind:str      # Of a data root
