@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from importlib.metadata import version
 from .core import AqwError, Settings, TS, now
+from .groups import all_rows
 from .locations import city_slug
 from .registry import ModelRegistry
-from .store import FeatureStore, all_rows
+from .store import FeatureStore
 
 # %% ../nbs/56_api.ipynb #e74e1adb
 class Answer(BaseModel):

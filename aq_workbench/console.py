@@ -303,7 +303,9 @@ def known_cities(
     settings:Settings   # Home and source
 )->str:                 # Names with commas between
     "The cities of `cities.yaml`; where there are none, those of the store."
-    from aq_workbench.store import READINGS, StoreReader, all_rows
+    from aq_workbench.facts import READINGS
+    from aq_workbench.groups import all_rows
+    from aq_workbench.store import StoreReader
     store = StoreReader(settings)
     if read_plans(settings.home) or READINGS not in store.groups(): return ''
     return ','.join(sorted(all_rows(store.root, READINGS).select('city').unique().collect()['city']))

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LAYOUT', 'UNITS', 'POLLUTANTS', 'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE', 'MIXING', 'TS', 'READING',
            'READING_KEY', 'REQUIRED', 'DEFAULTS', 'LAG_H', 'AqwError', 'utc', 'now', 'find_home', 'Settings',
-           'data_root', 'reports_root', 'tracking_uri', 'read_mark', 'open_root', 'mark_root', 'parameter_name',
-           'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'in_our_units', 'check_readings', 'belongs',
-           'check_kind', 'source_lag']
+           'data_root', 'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root',
+           'mark_root', 'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'in_our_units',
+           'check_readings', 'belongs', 'check_kind', 'source_lag']
 
 # %% ../nbs/00_core.ipynb #f12dc057
 import json
@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
     openaq_url:str = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
     timeout:float = Field(30., description='Seconds to wait for an answer')
+    store:str = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
+    storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
     mlflow_tracking_uri:str = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
     def __init__(self, **values):
@@ -105,47 +107,63 @@ def tracking_uri(
     "The MLflow database: `MLFLOW_TRACKING_URI`, else SQLite in the data root."
     return settings.mlflow_tracking_uri or f"sqlite:///{(data_root(settings)/'mlflow.db').as_posix()}"
 
-# %% ../nbs/00_core.ipynb #d0f38187
+# %% ../nbs/00_core.ipynb #15143dfc
 LAYOUT = 1   # Of a data root; raised when an older workbench could no longer read what is written
 
-def read_mark(
-    root:Path   # A data root
-)->dict:        # kind, layout, created, aqw_version; empty where there is no mark
-    "What a data root says of itself; `AqwError` where that cannot be read."
-    path = root/'aqw.json'
-    if not path.exists(): return {}
-    try: mark = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as e: raise AqwError(f"{path} cannot be read: {e}", "restore it from a backup; deleted, it is written anew") from e
-    if isinstance(mark, dict) and isinstance(mark.get('layout'), int): return mark
-    raise AqwError(f"{path} does not say which layout the data have", "restore it from a backup; deleted, it is written anew")
+def new_mark(
+    settings:Settings   # Kind of source
+)->bytes:
+    "What is written into a new data root."
+    mark = {'kind':settings.source, 'layout':LAYOUT, 'created':now().isoformat(timespec='seconds'), 'aqw_version':version('aq_workbench')}
+    return json.dumps(mark).encode()
 
+def parse_mark(
+    data:bytes|None,   # Of an aqw.json; None where there is none
+    where:str          # Where it lies
+)->dict:               # kind, layout, created, aqw_version; empty where there is none
+    "What a data root says of itself; `AqwError` where that cannot be read."
+    if data is None: return {}
+    try: mark = json.loads(data)
+    except ValueError: mark = None
+    if isinstance(mark, dict) and isinstance(mark.get('layout'), int): return mark
+    raise AqwError(f"{where} does not say which layout the data have", "restore it from a backup; deleted, it is written anew")
+
+# %% ../nbs/00_core.ipynb #9e572dfd
+def check_mark(
+    mark:dict,            # From `parse_mark`
+    settings:Settings,    # Kind of source
+    *, where:str          # The root
+):
+    "`AqwError` where a root holds another kind of source, or was written by a newer workbench."
+    if mark.get('layout', LAYOUT) > LAYOUT:
+        raise AqwError(f"{where} was written by a newer aq_workbench ({mark.get('aqw_version')}, layout {mark['layout']}); this one reads layout {LAYOUT}",
+                       "update this one: pip install -U aq_workbench; or give it a home of its own with AQW_HOME")
+    if mark.get('kind', settings.source) != settings.source:
+        raise AqwError(f"{where} holds data of the kind {mark['kind']!r}, not {settings.source!r}",
+                       f"move it to a folder {mark['kind']} beside it, where that is free: live, simulated and file data keep a root of their own each")
+
+# %% ../nbs/00_core.ipynb #0da0c00c
 def open_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which may not exist yet
-    "The data root; `AqwError` where it holds another kind of source, or was written by a newer workbench."
+    "The data root; `AqwError` where it may not be used."
     root = data_root(settings)
-    mark = read_mark(root)
-    if mark.get('layout', LAYOUT) > LAYOUT:
-        raise AqwError(f"{root} was written by a newer aq_workbench ({mark.get('aqw_version')}, layout {mark['layout']}); this one reads layout {LAYOUT}",
-                       "update this one: pip install -U aq_workbench; or give it a home of its own with AQW_HOME")
-    if mark.get('kind', settings.source) != settings.source:
-        raise AqwError(f"{root} holds data of the kind {mark['kind']!r}, not {settings.source!r}",
-                       f"move it to {root.parent/str(mark['kind'])} where that is free: simulated, measured and file data each keep a root of their own")
+    try: data = (root/'aqw.json').read_bytes() if (root/'aqw.json').exists() else None
+    except OSError as e: raise AqwError(f"{root/'aqw.json'} cannot be read: {e.strerror}", "give yourself the right to read it") from e
+    check_mark(parse_mark(data, str(root/'aqw.json')), settings, where=str(root))
     return root
 
-# %% ../nbs/00_core.ipynb #548543f1
 def mark_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which exists now
     "The data root, made and marked where it is new; `AqwError` where it may not be used or cannot be written."
     root = open_root(settings)
-    mark = {'kind':settings.source, 'layout':LAYOUT, 'created':now().isoformat(timespec='seconds'), 'aqw_version':version('aq_workbench')}
+    draft = root/f'aqw.json.{os.getpid()}'
     if (root/'aqw.json').exists(): return root
-    part = root/f'aqw.json.{os.getpid()}'
     try:
         root.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(mark), encoding='utf-8')
-        part.replace(root/'aqw.json')
+        draft.write_bytes(new_mark(settings))
+        draft.replace(root/'aqw.json')
     except OSError as e: raise AqwError(f"{root} cannot be written: {e.strerror}", "give yourself the right to write there, free some space, or set AQW_HOME to another folder") from e
     return root
 

@@ -72,7 +72,7 @@ def load_city(
     store = FeatureStore(settings)
     forecasts = recent_forecasts(store, city, days)
     since = forecasts['issued_at'].min() - timedelta(days=3)
-    pm25 = store.scan().filter((pl.col('city') == city) & (pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since)).collect()
+    pm25 = store.scan(where=(pl.col('city') == city) & (pl.col('parameter') == 'pm25'), start=since).collect()
     if pm25.is_empty(): raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}", f"load them again: aqw fetch --cities {city}")
     newest = forecasts.sort('issued_at', 'version').row(-1, named=True)
     names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique().sort('location').iter_rows())

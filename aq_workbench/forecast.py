@@ -70,7 +70,7 @@ def forecast_city(
     store = FeatureStore(settings)
     moment = city_asof(store, city, asof)
     regressor, classifier, who = champions(ModelRegistry(settings), city)
-    known = city_rows(store, city, where=pl.col('event_ts') > moment - timedelta(days=days + 45), asof=moment, on_time=True)
+    known = city_rows(store, city, start=moment - timedelta(days=days + 45), asof=moment, on_time=True)
     due = issue_times(build_features(known.collect()), asof=moment, fit_end=utc(who['tags']['fit_end']), days=days)
     if due.is_empty(): raise AqwError(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast", "fetch newer data, or train on earlier hours only")
     made = pl.concat(forecasts_at(regressor, classifier, due, h) for h in HORIZONS)

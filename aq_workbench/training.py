@@ -16,11 +16,12 @@ import polars as pl
 
 from .core import AqwError, Settings, data_root, utc
 from .evaluate import default_split, evaluate_classifier, evaluate_forecaster, split
+from .facts import READINGS
 from .features import HORIZONS, add_targets, build_features
 from .locations import city_slug
 from .models import AqiClassifier, Forecaster
 from .registry import ModelRegistry, register_all_models
-from .store import FeatureStore, READINGS
+from .store import FeatureStore
 from .sync import city_asof, city_rows, city_written
 
 # %% ../nbs/33_training.ipynb #bceb0388

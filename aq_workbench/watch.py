@@ -85,7 +85,7 @@ def recent_outcomes(
     if 'forecasts' not in store.groups(): return pl.DataFrame()
     mine = (pl.col('model') == model) & (pl.col('version') == version) & pl.col('target_ts').is_between(asof - timedelta(days=days), asof, closed='right')
     forecasts = store.scan('forecasts', where=mine).collect()
-    pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > asof - timedelta(days=days + 3)), asof=asof)
+    pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=asof - timedelta(days=days + 3), asof=asof)
     return join_outcomes(forecasts, pm25.collect()) if forecasts.height else pl.DataFrame()
 
 # %% ../nbs/44_watch.ipynb #4029ab7c
