@@ -20,7 +20,7 @@ import pandas as pd
 import polars as pl
 from platformdirs import user_data_dir
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 # %% ../nbs/00_core.ipynb #6d34bf39
 class AqwError(Exception):
@@ -86,6 +86,7 @@ class Settings(BaseSettings):
         except ValidationError as e:
             wrong = '; '.join(f"{'.'.join(map(str, w['loc']))}: {w['msg']}" for w in e.errors())
             raise AqwError(f"a setting cannot be used: {wrong}", f"correct it in {home/'.env'} or in the environment; .env.example shows the defaults") from e
+        except SettingsError as e: raise AqwError(f"a setting cannot be used: {e}", 'write AQW_STORAGE_OPTIONS as JSON: {"aws_region": "eu-central-1"}') from e
         except UnicodeDecodeError as e: raise AqwError(f"{home/'.env'} is not UTF-8: {e}", "save it as UTF-8 in your editor") from e
 
 # %% ../nbs/00_core.ipynb #4ddb581f
@@ -107,7 +108,7 @@ def tracking_uri(
     "The MLflow database: `MLFLOW_TRACKING_URI`, else SQLite in the data root."
     return settings.mlflow_tracking_uri or f"sqlite:///{(data_root(settings)/'mlflow.db').as_posix()}"
 
-# %% ../nbs/00_core.ipynb #15143dfc
+# %% ../nbs/00_core.ipynb #e19a2e92
 LAYOUT = 1   # Of a data root; raised when an older workbench could no longer read what is written
 
 def new_mark(
@@ -128,7 +129,7 @@ def parse_mark(
     if isinstance(mark, dict) and isinstance(mark.get('layout'), int): return mark
     raise AqwError(f"{where} does not say which layout the data have", "restore it from a backup; deleted, it is written anew")
 
-# %% ../nbs/00_core.ipynb #9e572dfd
+# %% ../nbs/00_core.ipynb #60357002
 def check_mark(
     mark:dict,            # From `parse_mark`
     settings:Settings,    # Kind of source
@@ -142,7 +143,7 @@ def check_mark(
         raise AqwError(f"{where} holds data of the kind {mark['kind']!r}, not {settings.source!r}",
                        f"move it to a folder {mark['kind']} beside it, where that is free: live, simulated and file data keep a root of their own each")
 
-# %% ../nbs/00_core.ipynb #0da0c00c
+# %% ../nbs/00_core.ipynb #3a38f609
 def open_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which may not exist yet

@@ -6,9 +6,9 @@
 __all__ = ['KEY_PACKAGES', 'PORTS', 'SERVER_PORTS', 'COLOURS', 'Finding', 'looked', 'requirements', 'check_python', 'installed',
            'check_packages', 'check_latex', 'check_chromium', 'check_checkout', 'in_use', 'check_ports', 'nearest',
            'check_home', 'check_disk', 'check_cities', 'check_notebooks', 'check_clock', 'check_service', 'check_root',
-           'check_store', 'reach', 'check_registry', 'check_data', 'examine', 'findings_table']
+           'damaged', 'check_store', 'reach', 'check_registry', 'check_data', 'examine', 'findings_table']
 
-# %% ../nbs/65_doctor.ipynb #b7a8f0ea
+# %% ../nbs/65_doctor.ipynb #5aa523bc
 import os
 import shutil
 import socket
@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import httpx
 import polars as pl
-from deltalake.exceptions import DeltaError
 from rich.table import Table
 from rich.text import Text
 
@@ -33,9 +32,10 @@ from .openaq import skew_note
 from .pipeline import edited_notebooks, notebook_folder
 from .project import count_models
 from .registry import remedy, sqlite_file
-from .store import StoreReader
+from .store import FeatureStore
+from .tables import Place, open_delta
 
-# %% ../nbs/65_doctor.ipynb #741dcc61
+# %% ../nbs/65_doctor.ipynb #bd62007e
 class Finding(NamedTuple):
     "What a look at one thing gave."
     state:str     # ok, warn or fail
@@ -51,8 +51,9 @@ def looked(
     "The finding of a look."
     try: return Finding('ok', about, look())
     except AqwError as e: return Finding(bad, about, e.what, e.do)
+    except Exception as e: return Finding(bad, about, f'{type(e).__name__}: {e}'.splitlines()[0], 'where this says too little, report it with all that aqw doctor shows')
 
-# %% ../nbs/65_doctor.ipynb #6837bc09
+# %% ../nbs/65_doctor.ipynb #eb4d0406
 def requirements(
     extra:str=''   # '' or 'dev'
 )->list:           # packaging's Requirements
@@ -70,7 +71,7 @@ def check_python(
     if have in SpecifierSet(need): return Finding('ok', 'Python', f'{have} in {sys.prefix}')
     return Finding('fail', 'Python', f'{have}, but the package needs {need}', f'make an environment with Python {need} and install aq_workbench there')
 
-# %% ../nbs/65_doctor.ipynb #450e21b8
+# %% ../nbs/65_doctor.ipynb #aca9d2e7
 KEY_PACKAGES = ('polars', 'deltalake', 'lightgbm', 'mlflow', 'papermill', 'jupyterlab', 'voila')
 
 def installed(
@@ -94,7 +95,7 @@ def check_packages(
     if other: return Finding('warn', about, f"of another version than was tested: {', '.join(other)}", how)
     return Finding('ok', about, f"all {len(needed)} of them: {', '.join(f'{n} {have[n]}' for n in shown if n in have)}")
 
-# %% ../nbs/65_doctor.ipynb #00ae1606
+# %% ../nbs/65_doctor.ipynb #4fe5e65c
 def check_latex()->Finding:
     "Whether the report can become a PDF."
     from aq_workbench.report import latex_missing
@@ -114,7 +115,7 @@ def check_checkout()->list[Finding]:
     if not (notebook_folder().parents[1]/'settings.ini').exists(): return []
     return [check_packages(requirements('dev'), about='nbdev', shown=('nbdev', 'pytest', 'hypothesis', 'playwright'), how='in the checkout: pip install -e ".[dev]"')]
 
-# %% ../nbs/65_doctor.ipynb #df14950e
+# %% ../nbs/65_doctor.ipynb #4599fa5d
 PORTS = {8000:'aqw serve', 8765:'aqw sandbox', 8888:'JupyterLab', 5000:'MLflow'}
 
 def in_use(
@@ -133,7 +134,7 @@ def check_ports(
     if not taken: return Finding('ok', 'ports', f"{', '.join(map(str, ports))} are free")
     return Finding('warn', 'ports', f"in use: {', '.join(taken)}", 'where that is another program, give ours another one: aqw serve --port 8001')
 
-# %% ../nbs/65_doctor.ipynb #0b4aaad8
+# %% ../nbs/65_doctor.ipynb #7a800b5b
 def nearest(
     path:Path   # Exists or not
 )->Path:
@@ -159,7 +160,7 @@ def check_disk(
     if free >= good_gb: return Finding('ok', 'disk', f'{free:,.1f} GB free')
     return Finding('fail' if free < least_gb else 'warn', 'disk', f'{free:,.1f} GB free', 'free some space, or set AQW_HOME to another disk; aqw reset deletes what is stored')
 
-# %% ../nbs/65_doctor.ipynb #5e464e9e
+# %% ../nbs/65_doctor.ipynb #c90f8437
 def check_cities(
     settings:Settings   # Home
 )->Finding:
@@ -178,7 +179,7 @@ def check_notebooks(
     edited = edited_notebooks(home)
     return Finding('ok', 'notebooks', f"yours: {', '.join(edited)}; the others are the workbench's own" if edited else "the workbench's own")
 
-# %% ../nbs/65_doctor.ipynb #b817c36e
+# %% ../nbs/65_doctor.ipynb #e92882bd
 def check_clock(
     ahead:float|None   # Seconds that this machine is ahead of a server; None: nobody was asked
 )->list[Finding]:
@@ -199,7 +200,7 @@ def check_service(
     else: first = Finding('ok', about, f"opens {settings.openaq_url}{', a sandbox (SIMULATED)' if found.simulated else ''}")
     return [first, *check_clock(found.ahead)]
 
-# %% ../nbs/65_doctor.ipynb #ff199757
+# %% ../nbs/65_doctor.ipynb #fb7a5a0e
 def check_root(
     settings:Settings   # Home and kind of source
 )->Finding:
@@ -211,18 +212,29 @@ def check_root(
         return 'SIMULATED data, can be written' if settings.source == 'sandbox' else 'can be written'
     return looked(f'data/{settings.source}', look)
 
+# %% ../nbs/65_doctor.ipynb #2ad19267
+def damaged(
+    place:Place   # A table on a disk
+)->list[str]:
+    "The files that lack, or have another size than the log says."
+    files = pl.DataFrame(open_delta(place).get_add_actions(flatten=True))
+    found = {p: place.local/p for p in files['path']}
+    return [p for p, size in files.select('path', 'size_bytes').iter_rows() if not found[p].exists() or found[p].stat().st_size != size]
+
 def check_store(
     settings:Settings   # Home and kind of source
 )->Finding:
     "Whether every group of a store can be read."
     def look():
-        try: summary = StoreReader(settings).summary()
-        except (pl.exceptions.PolarsError, DeltaError, OSError) as e:
-            raise AqwError(f"a table cannot be read: {str(e).splitlines()[0]}", "restore the store from a backup, or aqw reset and load its sources again") from e
+        store, remedy = FeatureStore(settings), "restore the store from a backup, or aqw reset and load its sources again"
+        bad = [f'{g}/{p}' for g in store.groups() if store.root.local for p in damaged(store.root/g)]
+        if bad: raise AqwError(f"{len(bad)} files of the store lack or are cut off, the first is {bad[0]}", remedy)
+        try: summary = store.summary()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e: raise AqwError(f"the store cannot be read: {str(e).splitlines()[0]}", remedy) from e
         return f"{summary['rows'].sum():,} rows in {len(summary)} groups, last hour {summary['last hour'].max()} UTC" if len(summary) else 'empty'
     return looked('store', look)
 
-# %% ../nbs/65_doctor.ipynb #f0ed1b3f
+# %% ../nbs/65_doctor.ipynb #572f2268
 SERVER_PORTS = {'http':80, 'https':443, 'postgresql':5432, 'mysql':3306, 'mssql':1433}
 
 def reach(
@@ -248,7 +260,7 @@ def check_registry(
         return f'{models} models, {versions} versions' if path.exists() else 'no model yet'
     return looked('models', look)
 
-# %% ../nbs/65_doctor.ipynb #d7c931b3
+# %% ../nbs/65_doctor.ipynb #1f30c287
 def check_data(
     settings:Settings   # Home
 )->list[Finding]:
@@ -269,7 +281,7 @@ def examine()->list[Finding]:
     home = [check_home(settings), check_disk(settings.home), check_cities(settings), check_notebooks(settings.home)]
     return [*home, *check_service(settings), *check_data(settings), *machine]
 
-# %% ../nbs/65_doctor.ipynb #b56c7cdc
+# %% ../nbs/65_doctor.ipynb #b94e5383
 COLOURS = {'ok':'green', 'warn':'yellow', 'fail':'bold red'}
 
 def findings_table(

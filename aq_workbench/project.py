@@ -6,7 +6,7 @@
 __all__ = ['PARTS', 'FILES', 'LOCKS', 'Placed', 'place', 'copy_notebooks', 'make_project', 'contents', 'files_of', 'count_models',
            'Loss', 'counted', 'root_loss', 'run_kind', 'runs_loss', 'kinds_for', 'losses', 'back_up', 'delete', 'reset']
 
-# %% ../nbs/64_project.ipynb #7c3a16ef
+# %% ../nbs/64_project.ipynb #baaa1183
 import json
 import os
 import sqlite3
@@ -22,9 +22,9 @@ from .console import KINDS, choose_source
 from .core import AqwError, Settings, data_root, now, reports_root
 from .pipeline import notebook_folder, one_run
 from .registry import sqlite_file
-from .store import StoreReader
+from .store import FeatureStore
 
-# %% ../nbs/64_project.ipynb #25ed5ee3
+# %% ../nbs/64_project.ipynb #ca9a9e29
 class Placed(NamedTuple):
     "One file of a project."
     path:Path     # Where it is
@@ -40,7 +40,7 @@ def place(
     copyfile(source, target)
     return Placed(target, True)
 
-# %% ../nbs/64_project.ipynb #e68410cb
+# %% ../nbs/64_project.ipynb #c2647495
 PARTS = ('pipelines', 'dashboard', 'tutorials')
 
 def copy_notebooks(
@@ -50,7 +50,7 @@ def copy_notebooks(
     own = notebook_folder().parent
     return [place(p, home/'notebooks'/part/p.name) for part in PARTS for p in sorted((own/part).glob('*.ipynb'))]
 
-# %% ../nbs/64_project.ipynb #88419621
+# %% ../nbs/64_project.ipynb #d7959ad2
 FILES = {'cities.yaml':'cities.yaml', '.env':'env.example', '.gitignore':'gitignore', 'README.md':'README.md'}
 
 def make_project(
@@ -65,7 +65,7 @@ def make_project(
         return placed + copy_notebooks(folder)
     except OSError as e: raise AqwError(f"{folder} cannot become a project: {e.strerror}: {e.filename}", "name a folder that you may write to") from e
 
-# %% ../nbs/64_project.ipynb #a9c9380c
+# %% ../nbs/64_project.ipynb #4506c4ee
 LOCKS = ('run.lock', 'run.json')
 
 def contents(
@@ -82,7 +82,7 @@ def files_of(
         if path.is_symlink() or path.is_file(): yield path
         else: yield from (p for p in sorted(path.rglob('*')) if p.is_symlink() or p.is_file())
 
-# %% ../nbs/64_project.ipynb #2dfb2369
+# %% ../nbs/64_project.ipynb #2a444576
 def count_models(
     database:Path        # SQLite, of MLflow
 )->tuple[int, int]:      # Models, and versions of all of them
@@ -91,7 +91,7 @@ def count_models(
     with closing(sqlite3.connect(database, timeout=2)) as db:
         return tuple(db.execute(f'select count(*) from {table}').fetchone()[0] for table in ('registered_models', 'model_versions'))
 
-# %% ../nbs/64_project.ipynb #91a6dd72
+# %% ../nbs/64_project.ipynb #65cf1207
 class Loss(NamedTuple):
     "What would be deleted in one place."
     place:str          # Relative to the home
@@ -111,13 +111,13 @@ def counted(
 def root_loss(
     settings:Settings   # Home and kind of source
 )->Loss:
-    "What a data root holds."
-    root, paths = data_root(settings), contents(data_root(settings))
-    rows = counted(lambda: sum(StoreReader(settings).summary().get('rows', [])), AqwError)
+    "What a data root holds; a store that lies elsewhere is not counted."
+    root, paths, here = data_root(settings), contents(data_root(settings)), settings.model_copy(update={'store':''})
+    rows = counted(lambda: sum(FeatureStore(here).summary().get('rows', [])), AqwError)
     models = counted(lambda: count_models(root/'mlflow.db')[1], sqlite3.Error)
     return Loss(f'data/{settings.source}', paths, sum(p.lstat().st_size for p in files_of(paths)), rows, models)
 
-# %% ../nbs/64_project.ipynb #2fa9deb5
+# %% ../nbs/64_project.ipynb #526f5afc
 def run_kind(
     run:Path      # reports/runs/<run>
 )->str|None:
@@ -134,7 +134,7 @@ def runs_loss(
     mine = runs if set(kinds) == set(KINDS) else [r for r in runs if run_kind(r) in kinds]
     return Loss('reports/runs', mine, sum(p.lstat().st_size for p in files_of(mine)), '–', '–')
 
-# %% ../nbs/64_project.ipynb #0202ce33
+# %% ../nbs/64_project.ipynb #cc597c4e
 def kinds_for(
     settings:Settings,  # Home
     source:str='',      # Kind of source; empty: all
@@ -153,10 +153,10 @@ def losses(
 )->list[Loss]:          # None that is empty or holds only the root's mark
     "What a reset would delete."
     kinds = kinds_for(settings, source, runs=runs)
-    found = [root_loss(Settings(home=settings.home, source=k)) for k in kinds] + [runs_loss(settings, kinds)]*runs
+    found = [root_loss(settings.model_copy(update={'source':k})) for k in kinds] + [runs_loss(settings, kinds)]*runs
     return [loss for loss in found if {p.name for p in loss.paths} - {'aqw.json'}]
 
-# %% ../nbs/64_project.ipynb #60e63696
+# %% ../nbs/64_project.ipynb #a4c4e022
 def back_up(
     losses:list[Loss],   # What will be deleted
     home:Path            # Home folder
@@ -173,7 +173,7 @@ def back_up(
     if bad: raise AqwError(f"the backup {path} cannot be read again at {bad}; nothing was deleted", "check the disk, and try again")
     return path
 
-# %% ../nbs/64_project.ipynb #ae24f0c2
+# %% ../nbs/64_project.ipynb #a2c7afd7
 def delete(
     paths:list[Path]   # Files, folders and links
 ):
@@ -191,7 +191,7 @@ def reset(
     "Delete what is stored; `AqwError` while a run is at work."
     with ExitStack() as locks:
         for kind in kinds_for(settings, source, runs=runs):
-            if data_root(there := Settings(home=settings.home, source=kind)).exists(): locks.enter_context(one_run(there))
+            if data_root(there := settings.model_copy(update={'source':kind})).exists(): locks.enter_context(one_run(there))
         found = losses(settings, source, runs=runs)
         kept = back_up(found, settings.home) if backup and found else None
         delete([p for loss in found for p in loss.paths])
