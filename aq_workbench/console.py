@@ -29,8 +29,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from .core import AqwError, Settings, now, reports_root
-from .key import check_key
-from .openaq import skew_note
 from .pipeline import Job, STAGES, edited_notebooks, notebook_for, one_run, run_cities, run_notebook, save_results
 
 # %% ../nbs/62_console.ipynb #2beb5681
@@ -279,6 +277,8 @@ def checked_source(
 )->tuple[str, str, str]: # Kind of source, the reason, and the URL of a sandbox that is running already
     "The source of a run after a check of the key; `AqwError` says what is wrong and how to go on."
     if kind != 'live': return kind, why, ''
+    from aq_workbench.key import check_key
+    from aq_workbench.openaq import skew_note
     found = check_key(settings)
     if found.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
     return kind, f"{why}{skew_note(found.ahead)}{found.note and f'; for now, {found.note}'}", ''
