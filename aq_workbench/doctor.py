@@ -8,7 +8,7 @@ __all__ = ['KEY_PACKAGES', 'PORTS', 'SERVER_PORTS', 'COLOURS', 'Finding', 'looke
            'check_home', 'check_disk', 'check_cities', 'check_notebooks', 'check_clock', 'check_service', 'check_root',
            'damaged', 'check_store', 'reach', 'check_registry', 'check_data', 'examine', 'findings_table']
 
-# %% ../nbs/65_doctor.ipynb #5aa523bc
+# %% ../nbs/65_doctor.ipynb #d944cc5a
 import os
 import shutil
 import socket
@@ -35,7 +35,7 @@ from .registry import remedy, sqlite_file
 from .store import FeatureStore
 from .tables import Place, open_delta
 
-# %% ../nbs/65_doctor.ipynb #bd62007e
+# %% ../nbs/65_doctor.ipynb #c6f4bdde
 class Finding(NamedTuple):
     "What a look at one thing gave."
     state:str     # ok, warn or fail
@@ -53,7 +53,7 @@ def looked(
     except AqwError as e: return Finding(bad, about, e.what, e.do)
     except Exception as e: return Finding(bad, about, f'{type(e).__name__}: {e}'.splitlines()[0], 'where this says too little, report it with all that aqw doctor shows')
 
-# %% ../nbs/65_doctor.ipynb #eb4d0406
+# %% ../nbs/65_doctor.ipynb #65088a7d
 def requirements(
     extra:str=''   # '' or 'dev'
 )->list:           # packaging's Requirements
@@ -71,7 +71,7 @@ def check_python(
     if have in SpecifierSet(need): return Finding('ok', 'Python', f'{have} in {sys.prefix}')
     return Finding('fail', 'Python', f'{have}, but the package needs {need}', f'make an environment with Python {need} and install aq_workbench there')
 
-# %% ../nbs/65_doctor.ipynb #aca9d2e7
+# %% ../nbs/65_doctor.ipynb #6fc23deb
 KEY_PACKAGES = ('polars', 'deltalake', 'lightgbm', 'mlflow', 'papermill', 'jupyterlab', 'voila')
 
 def installed(
@@ -95,7 +95,7 @@ def check_packages(
     if other: return Finding('warn', about, f"of another version than was tested: {', '.join(other)}", how)
     return Finding('ok', about, f"all {len(needed)} of them: {', '.join(f'{n} {have[n]}' for n in shown if n in have)}")
 
-# %% ../nbs/65_doctor.ipynb #4fe5e65c
+# %% ../nbs/65_doctor.ipynb #ba8d9d56
 def check_latex()->Finding:
     "Whether the report can become a PDF."
     from aq_workbench.report import latex_missing
@@ -115,7 +115,7 @@ def check_checkout()->list[Finding]:
     if not (notebook_folder().parents[1]/'settings.ini').exists(): return []
     return [check_packages(requirements('dev'), about='nbdev', shown=('nbdev', 'pytest', 'hypothesis', 'playwright'), how='in the checkout: pip install -e ".[dev]"')]
 
-# %% ../nbs/65_doctor.ipynb #4599fa5d
+# %% ../nbs/65_doctor.ipynb #d327cfc8
 PORTS = {8000:'aqw serve', 8765:'aqw sandbox', 8888:'JupyterLab', 5000:'MLflow'}
 
 def in_use(
@@ -134,7 +134,7 @@ def check_ports(
     if not taken: return Finding('ok', 'ports', f"{', '.join(map(str, ports))} are free")
     return Finding('warn', 'ports', f"in use: {', '.join(taken)}", 'where that is another program, give ours another one: aqw serve --port 8001')
 
-# %% ../nbs/65_doctor.ipynb #7a800b5b
+# %% ../nbs/65_doctor.ipynb #98d2b350
 def nearest(
     path:Path   # Exists or not
 )->Path:
@@ -160,7 +160,7 @@ def check_disk(
     if free >= good_gb: return Finding('ok', 'disk', f'{free:,.1f} GB free')
     return Finding('fail' if free < least_gb else 'warn', 'disk', f'{free:,.1f} GB free', 'free some space, or set AQW_HOME to another disk; aqw reset deletes what is stored')
 
-# %% ../nbs/65_doctor.ipynb #c90f8437
+# %% ../nbs/65_doctor.ipynb #c8846b2a
 def check_cities(
     settings:Settings   # Home
 )->Finding:
@@ -179,7 +179,7 @@ def check_notebooks(
     edited = edited_notebooks(home)
     return Finding('ok', 'notebooks', f"yours: {', '.join(edited)}; the others are the workbench's own" if edited else "the workbench's own")
 
-# %% ../nbs/65_doctor.ipynb #e92882bd
+# %% ../nbs/65_doctor.ipynb #93b4e757
 def check_clock(
     ahead:float|None   # Seconds that this machine is ahead of a server; None: nobody was asked
 )->list[Finding]:
@@ -200,7 +200,7 @@ def check_service(
     else: first = Finding('ok', about, f"opens {settings.openaq_url}{', a sandbox (SIMULATED)' if found.simulated else ''}")
     return [first, *check_clock(found.ahead)]
 
-# %% ../nbs/65_doctor.ipynb #fb7a5a0e
+# %% ../nbs/65_doctor.ipynb #ba051d09
 def check_root(
     settings:Settings   # Home and kind of source
 )->Finding:
@@ -212,7 +212,7 @@ def check_root(
         return 'SIMULATED data, can be written' if settings.source == 'sandbox' else 'can be written'
     return looked(f'data/{settings.source}', look)
 
-# %% ../nbs/65_doctor.ipynb #2ad19267
+# %% ../nbs/65_doctor.ipynb #bb1ecb98
 def damaged(
     place:Place   # A table on a disk
 )->list[str]:
@@ -234,7 +234,7 @@ def check_store(
         return f"{summary['rows'].sum():,} rows in {len(summary)} groups, last hour {summary['last hour'].max()} UTC" if len(summary) else 'empty'
     return looked('store', look)
 
-# %% ../nbs/65_doctor.ipynb #572f2268
+# %% ../nbs/65_doctor.ipynb #eae6dbd0
 SERVER_PORTS = {'http':80, 'https':443, 'postgresql':5432, 'mysql':3306, 'mssql':1433}
 
 def reach(
@@ -260,7 +260,7 @@ def check_registry(
         return f'{models} models, {versions} versions' if path.exists() else 'no model yet'
     return looked('models', look)
 
-# %% ../nbs/65_doctor.ipynb #1f30c287
+# %% ../nbs/65_doctor.ipynb #eeb494d0
 def check_data(
     settings:Settings   # Home
 )->list[Finding]:
@@ -281,7 +281,7 @@ def examine()->list[Finding]:
     home = [check_home(settings), check_disk(settings.home), check_cities(settings), check_notebooks(settings.home)]
     return [*home, *check_service(settings), *check_data(settings), *machine]
 
-# %% ../nbs/65_doctor.ipynb #b94e5383
+# %% ../nbs/65_doctor.ipynb #ed7104a0
 COLOURS = {'ok':'green', 'warn':'yellow', 'fail':'bold red'}
 
 def findings_table(
@@ -289,6 +289,6 @@ def findings_table(
 )->Table:
     "One row a finding, with what to do below what was found."
     table = Table.grid(padding=(0, 1))
-    for width in (4, 10, None): table.add_column(width=width, overflow='fold')
+    for width in (4, 12, None): table.add_column(width=width, overflow='fold')
     for f in found: table.add_row(f'[{COLOURS[f.state]}]{f.state}[/]', f.about, Text(f.found + (f'\n-> {f.do}' if f.do else '')))
     return table

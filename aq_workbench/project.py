@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'FILES', 'NEXT', 'LOCKS', 'Placed', 'place', 'copy_notebooks
            'contents', 'files_of', 'count_models', 'Loss', 'counted', 'root_loss', 'run_kind', 'runs_loss', 'kinds_for',
            'losses', 'losses_table', 'elsewhere', 'back_up', 'delete', 'reset']
 
-# %% ../nbs/64_project.ipynb #f8ea8f8c
+# %% ../nbs/64_project.ipynb #25f39267
 import json
 import os
 import re
@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing
 from importlib.resources import files
 from pathlib import Path
 from shutil import copyfile, rmtree
+from textwrap import fill
 from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -25,12 +26,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .console import KINDS, choose_source
-from .core import AqwError, Settings, data_root, now, reports_root
+from .core import AqwError, Settings, data_root, now, open_root, reports_root
 from .pipeline import notebook_folder, one_run
 from .registry import sqlite_file
 from .store import FeatureStore
 
-# %% ../nbs/64_project.ipynb #3106ab61
+# %% ../nbs/64_project.ipynb #f4664aaf
 class Placed(NamedTuple):
     "One file of a project."
     path:Path     # Where it is
@@ -46,7 +47,7 @@ def place(
     copyfile(source, target)
     return Placed(target, True)
 
-# %% ../nbs/64_project.ipynb #2da4dadd
+# %% ../nbs/64_project.ipynb #f905595f
 PARTS = ('pipelines', 'dashboard', 'tutorials')
 
 def copy_notebooks(
@@ -56,7 +57,7 @@ def copy_notebooks(
     own = notebook_folder().parent
     return [place(p, home/'notebooks'/part/p.name) for part in PARTS for p in sorted((own/part).glob('*.ipynb'))]
 
-# %% ../nbs/64_project.ipynb #0d3b47b3
+# %% ../nbs/64_project.ipynb #588d5c8a
 FILES = {'cities.yaml':'cities.yaml', '.env':'env.example', '.gitignore':'gitignore', 'README.md':'README.md'}
 
 def make_project(
@@ -71,7 +72,7 @@ def make_project(
         return placed + copy_notebooks(folder)
     except OSError as e: raise AqwError(f"{folder} cannot become a project: {e.strerror}: {e.filename}", "name a folder that you may write to") from e
 
-# %% ../nbs/64_project.ipynb #c0201930
+# %% ../nbs/64_project.ipynb #d6c7b09d
 NEXT = {'aqw doctor':'is everything in place?', 'aqw run':'all of it: live with a key in .env, else simulated', 'aqw dashboard':'look at what came of it'}
 
 def names_of(
@@ -88,13 +89,14 @@ def project_words(
 )->str:
     "What was made, and the next commands."
     made, left = ([p.path for p in placed if p.made is state] for state in (True, False))
-    said = [f'Project: {folder}', *[f'{what}: {names_of(paths, folder)}' for what, paths in (('Made', made), ('Left alone', left)) if paths], '', 'Next:']
+    told = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ') for what, paths in (('Made', made), ('Left alone', left)) if paths]
+    said = [f'Project: {folder}', *told, '', 'Next:']
     said += [f'  cd {os.path.relpath(folder)}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command, why in NEXT.items()]
     other = os.environ.get('AQW_HOME')
     if other and Path(other).resolve() != folder: said += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
     return '\n'.join(said)
 
-# %% ../nbs/64_project.ipynb #41eb8beb
+# %% ../nbs/64_project.ipynb #ecbf55e9
 LOCKS = ('run.lock', 'run.json')
 
 def contents(
@@ -111,7 +113,7 @@ def files_of(
         if path.is_symlink() or path.is_file(): yield path
         else: yield from (p for p in sorted(path.rglob('*')) if p.is_symlink() or p.is_file())
 
-# %% ../nbs/64_project.ipynb #99cb3e7a
+# %% ../nbs/64_project.ipynb #4b44bcda
 def count_models(
     database:Path        # SQLite, of MLflow
 )->tuple[int, int]:      # Models, and versions of all of them
@@ -120,7 +122,7 @@ def count_models(
     with closing(sqlite3.connect(database, timeout=2)) as db:
         return tuple(db.execute(f'select count(*) from {table}').fetchone()[0] for table in ('registered_models', 'model_versions'))
 
-# %% ../nbs/64_project.ipynb #681da2ea
+# %% ../nbs/64_project.ipynb #2441117b
 class Loss(NamedTuple):
     "What would be deleted in one place."
     place:str          # Relative to the home
@@ -146,7 +148,7 @@ def root_loss(
     models = counted(lambda: count_models(root/'mlflow.db')[1], sqlite3.Error)
     return Loss(f'data/{settings.source}', paths, sum(p.lstat().st_size for p in files_of(paths)), rows, models)
 
-# %% ../nbs/64_project.ipynb #e15f7db1
+# %% ../nbs/64_project.ipynb #b1bdf2d2
 def run_kind(
     run:Path      # reports/runs/<run>
 )->str|None:
@@ -163,16 +165,17 @@ def runs_loss(
     mine = runs if set(kinds) == set(KINDS) else [r for r in runs if run_kind(r) in kinds]
     return Loss('reports/runs', mine, sum(p.lstat().st_size for p in files_of(mine)), '–', '–')
 
-# %% ../nbs/64_project.ipynb #87d05737
+# %% ../nbs/64_project.ipynb #03c34ef2
 def kinds_for(
     settings:Settings,  # Home
     source:str='',      # Kind of source; empty: all
     *, runs:bool=False  # The runs too
 )->list[str]:           # Kinds of source
-    "The kinds to delete; `AqwError` for a source that does not exist, or a place that lies elsewhere."
+    "The kinds to delete; `AqwError` for a source that does not exist, a place that lies elsewhere, or a root that we may not use."
     kinds = list(KINDS) if source in ('', 'auto') else [choose_source(source, settings=settings)[0]]
     for p in [settings.home/'data'/k for k in kinds] + [reports_root(settings)/'runs']*runs:
         if p.resolve() != p: raise AqwError(f"{p} is a link to {p.resolve()}; nothing was deleted", "delete what it leads to yourself, or remove the link")
+    for kind in kinds: open_root(settings.model_copy(update={'source':kind}))
     return kinds
 
 def losses(
@@ -185,7 +188,7 @@ def losses(
     found = [root_loss(settings.model_copy(update={'source':k})) for k in kinds] + [runs_loss(settings, kinds)]*runs
     return [loss for loss in found if {p.name for p in loss.paths} - {'aqw.json'}]
 
-# %% ../nbs/64_project.ipynb #9beb92a5
+# %% ../nbs/64_project.ipynb #b0987b71
 def losses_table(
     losses:list[Loss]   # At least one
 )->Table:
@@ -202,7 +205,7 @@ def elsewhere(
     places = {'store':settings.store, 'registry':re.sub('//[^/@]*@', '//***@', settings.mlflow_tracking_uri)}
     return ''.join(f'The {what} at {where} stays.\n' for what, where in places.items() if where)
 
-# %% ../nbs/64_project.ipynb #b4dc8633
+# %% ../nbs/64_project.ipynb #96694995
 def back_up(
     losses:list[Loss],   # What will be deleted
     home:Path            # Home folder
@@ -219,7 +222,7 @@ def back_up(
     if bad: raise AqwError(f"the backup {path} cannot be read again at {bad}; nothing was deleted", "check the disk, and try again")
     return path
 
-# %% ../nbs/64_project.ipynb #f18243ce
+# %% ../nbs/64_project.ipynb #9bf066f4
 def delete(
     paths:list[Path]   # Files, folders and links
 ):
