@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['app', 'cities_app', 'run', 'tell_repeated', 'fetch', 'train', 'forecast', 'monitor', 'export', 'cities_search',
            'cities_list', 'drift_table', 'drift', 'models', 'status', 'tidy', 'report', 'dashboard', 'serve',
-           'lab_folder', 'lab', 'test', 'main']
+           'lab_folder', 'lab', 'init', 'doctor', 'reset', 'mlflow', 'sandbox', 'test', 'main']
 
 # %% ../nbs/69_cli.ipynb #0204cec9
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from shutil import copytree
 from typing import Annotated
 
 import typer
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from .console import Asof, Browser, Cities, Days, Folder, Mapping, Port, Source, Workers, call, free_port, gather, print_frame, settings_for, step, tell_outcome
 from .core import AqwError, Settings, data_root, reports_root, tracking_uri
-from .pipeline import STAGES, notebook_folder
+from .pipeline import STAGES, notebook_folder, notebook_for
 
 # %% ../nbs/69_cli.ipynb #2968c9ca
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode='rich', add_completion=False,
@@ -202,7 +202,7 @@ def dashboard(port:Port=0, browser:Browser=True, source:Source=''):
     settings, port = settings_for(source), port or free_port()
     Console().print(f'Dashboard: http://127.0.0.1:{port} (Ctrl-C ends it)')
     from aq_workbench.dashboard import page_command
-    command, extra = page_command(notebook_folder().parent/'dashboard'/'monitoring.ipynb', port=port, browser=browser)
+    command, extra = page_command(notebook_for(settings.home, 'monitoring', part='dashboard'), port=port, browser=browser)
     raise typer.Exit(call(command, extra, settings=settings))
 
 @app.command()
@@ -217,20 +217,74 @@ def serve(port:Port=8000, host:Annotated[str, typer.Option(help='Address to bind
 def lab_folder(
     settings:Settings   # Home
 )->Path:
-    "The notebooks to open: the checkout's `nbs`, else copies in the home folder."
-    folder = notebook_folder().parent
-    if folder.name != 'assets': return folder
-    for part in ('pipelines', 'dashboard'):
-        if not (settings.home/'notebooks'/part).exists(): copytree(folder/part, settings.home/'notebooks'/part)
-    return settings.home/'notebooks'
+    "The notebooks to open: the home's own, else the checkout's `nbs`, else copies made now."
+    from aq_workbench.project import copy_notebooks
+    folder, mine = notebook_folder().parent, settings.home/'notebooks'
+    if folder.name != 'assets' and not mine.exists(): return folder
+    copy_notebooks(settings.home)
+    return mine
 
 @app.command()
 def lab(port:Port=0, browser:Browser=True, source:Source=''):
-    "Open JupyterLab on the notebooks: the checkout's own, or copies in your home folder."
+    "Open JupyterLab on the notebooks: the copies in your home folder, or the checkout's own."
     settings = settings_for(source)
     command = [sys.executable, '-m', 'jupyterlab', str(lab_folder(settings)), f'--ServerApp.port={port or free_port()}', '--ServerApp.ip=127.0.0.1']
     if hasattr(os, 'geteuid') and os.geteuid() == 0: command += ['--allow-root']
     raise typer.Exit(call(command + ([] if browser else ['--no-browser']), {}, settings=settings))
+
+# %% ../nbs/69_cli.ipynb #3c1f2bfc
+@app.command()
+def init(folder:Annotated[Path, typer.Argument(help='New or not; by default where you are')]=Path('.')):
+    """Make a project folder: settings, cities, notebooks to edit. What is there is left alone.
+
+    Example: aqw init delhi
+    """
+    from aq_workbench.project import make_project, project_words
+    folder = folder.expanduser().resolve()
+    Console().print(project_words(folder, make_project(folder)), soft_wrap=True, highlight=False, markup=False)
+
+@app.command()
+def doctor(as_json:Annotated[bool, typer.Option('--json', help='For a program to read')]=False):
+    "Check that everything is in place, and say what to do where it is not."
+    from aq_workbench.doctor import examine, findings_table
+    found = examine()
+    if as_json: print(json.dumps([f._asdict() for f in found], indent=1, ensure_ascii=False))
+    else: Console().print(findings_table(found))
+    raise typer.Exit(int(any(f.state == 'fail' for f in found)))
+
+# %% ../nbs/69_cli.ipynb #e84ca171
+@app.command()
+def reset(source:Annotated[str, typer.Option('--source', help='Only this kind: live, sandbox or files')]='', runs:Annotated[bool, typer.Option('--runs', help='The executed notebooks and reports too')]=False,
+          backup:Annotated[bool, typer.Option('--backup', help='Keep a zip of it in backups/')]=False, yes:Annotated[bool, typer.Option('--yes', help='Do not ask')]=False):
+    "Delete what is stored: data, models, with --runs also results. Shows it first, and asks."
+    from aq_workbench.project import elsewhere, losses, losses_table, reset as reset_home
+    settings, console = Settings(), Console()
+    if not (found := losses(settings, source, runs=runs)): return console.print(f'There is nothing to delete in {settings.home}.', soft_wrap=True)
+    console.print(f'In {settings.home}:', soft_wrap=True, highlight=False)
+    console.print(losses_table(found), elsewhere(settings))
+    try: sure = yes or typer.confirm('Delete all of this?')
+    except typer.Abort as e: raise AqwError("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
+    if not sure: raise AqwError("nothing was deleted", "say y, or --yes, to delete it")
+    kept = reset_home(settings, source, runs=runs, backup=backup)
+    console.print('Deleted.' + (f' The backup is {kept}; python -m zipfile -e {kept} {settings.home} brings it back.' if kept else ''), soft_wrap=True, highlight=False)
+
+# %% ../nbs/69_cli.ipynb #bea18090
+@app.command()
+def mlflow(port:Port=0, browser:Browser=True, source:Source=''):
+    "Open MLflow's pages on the registry: models, versions, scores."
+    from aq_workbench.servers import mlflow_command, open_when_up, usable_port
+    settings, port = settings_for(source), usable_port(port)
+    command, extra = mlflow_command(settings, port=port)
+    Console().print(f'MLflow: http://127.0.0.1:{port} in some seconds ({settings.source}; Ctrl-C ends it)', highlight=False)
+    if browser: open_when_up(f'http://127.0.0.1:{port}')
+    raise typer.Exit(call(command, extra, settings=settings))
+
+@app.command()
+def sandbox(port:Port=8765, cities:Annotated[str, typer.Option('--cities', help='Names with commas between; by default Delhi, Beijing and London')]='', stations:Annotated[int, typer.Option('--stations', help='Stations a city')]=4,
+            days:Annotated[int, typer.Option('--days', help='Days of history')]=400, seed:Annotated[int, typer.Option('--seed', help='Of the simulated world')]=0):
+    "Serve simulated cities over OpenAQ's protocol until Ctrl-C."
+    from aq_workbench.servers import serve_sandbox
+    serve_sandbox(cities, port=port, console=Console(), stations=stations, days=days, seed=seed)
 
 # %% ../nbs/69_cli.ipynb #a0dccfe1
 @app.command()

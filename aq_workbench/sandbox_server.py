@@ -445,7 +445,8 @@ def refuse_key(
 )->dict|None:      # Body of a 401, or None
     "What is wrong with a key, in the service's two shapes."
     if key is None: return {'message':'Unauthorized. A valid API key must be provided in the X-API-Key header.'}
-    return None if key == 'sandbox' or re.fullmatch('[0-9a-f]{64}', key) else {'detail':'Invalid credentials'}
+    known = key == 'sandbox' or re.fullmatch('[0-9a-f]{64}', key) and key != '0'*64
+    return None if known else {'detail':'Invalid credentials'}
 
 # %% ../nbs/06_sandbox_server.ipynb #ef70eb79
 class RateLimit:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['REFUSED', 'MEANING', 'COLUMNS', 'quarantine_rows', 'refused_frame', 'summary_of', 'describe_readings', 'said_of',
-           'say_units', 'describe_columns', 'store_place', 'as_groups', 'StoreReader', 'StoreJoins', 'StoreHistory',
-           'FeatureStore', 'tidy_store']
+           'say_units', 'describe_columns', 'store_place', 'open_store', 'as_groups', 'StoreReader', 'StoreJoins',
+           'StoreHistory', 'FeatureStore', 'tidy_store']
 
 # %% ../nbs/25_store.ipynb #baf6ffde
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from shutil import disk_usage
 import pandas as pd
 import polars as pl
 
-from .core import Settings, TS, UNITS, as_polars, data_root, now, utc
+from .core import Settings, TS, UNITS, as_polars, check_kind, check_mark, data_root, mark_root, new_mark, now, open_root, parse_mark, utc
 from .facts import BOOKKEEPING, READINGS, Refused, SaveResult, key_of, keep_units, prepare, units_of
 from .groups import all_rows, diff_of, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
 from .joins import current_index, frame_at, label_frame, line_for
-from .tables import Place, append, compact, is_table, newest_version, place_of, read_own, vacuum, versions_of
+from .tables import Place, append, compact, is_table, newest_version, place_of, read_bytes, read_own, vacuum, versions_of, write_bytes
 
 # %% ../nbs/25_store.ipynb #a5ee7077
 REFUSED = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String, 'created_ts':TS}
@@ -118,6 +118,20 @@ def store_place(
     if not settings.store: return place_of(data_root(settings)/'store')
     return place_of(settings.store, settings.storage_options)/settings.source
 
+# %% ../nbs/25_store.ipynb #b23104af
+def open_store(
+    settings:Settings,     # Home, kind of source, perhaps an address
+    *, writing:bool=False  # Leave the marks where they lack
+)->Place:
+    "Where the store lies; `AqwError` where it is of another kind or was written by a newer workbench."
+    (mark_root if writing else open_root)(settings)
+    root = store_place(settings)
+    if not settings.store: return root
+    data = read_bytes(root/'aqw.json')
+    check_mark(parse_mark(data, f'{root}/aqw.json'), settings, where=str(root))
+    if data is None and writing: write_bytes(root/'aqw.json', new_mark(settings))
+    return root
+
 # %% ../nbs/25_store.ipynb #eb152813
 def as_groups(
     groups:'str|list|dict'   # One name, several, or name -> columns
@@ -130,7 +144,7 @@ class StoreReader:
     "What can be asked of a store; each group is a Delta table that any engine can read."
     def __init__(self, settings:Settings|None=None):
         self.settings = settings or Settings()
-        self.root = store_place(self.settings)
+        self.root = open_store(self.settings)
 
     def scan(self, group=READINGS, **query)->pl.LazyFrame:
         "The current row of each key as a polars LazyFrame; `asof`, `version`, `start`, `end`, `on_time` and `where` as in `scan_group`."
@@ -230,6 +244,8 @@ class FeatureStore(StoreHistory):
         "Append what is new or changed and say how much that was."
         try:
             rows = prepare(df, feature_group)
+            if feature_group == READINGS: check_kind(rows, self.settings.source)
+            open_store(self.settings, writing=True)
             said = {**(units_of(rows) if feature_group != READINGS else {}), **(units or {})}
             if said or meanings: say_units(self.root, feature_group, said, meanings or {})
             return write_group(self.root, feature_group, rows, asked=asked, widen=new_columns)
