@@ -11,7 +11,7 @@ __all__ = ['BLOCKS', 'KEEP', 'REGRESSOR', 'FEATURES', 'STEPS', 'demo_settings', 
            'work_store', 'work_training', 'work_registry', 'work_drift', 'work_api', 'Step', 'heading', 'watched',
            'named', 'goes_on', 'left_there', 'welcome', 'farewell', 'take_step', 'open_pages', 'run_demo']
 
-# %% ../nbs/66_demo.ipynb #b03de3b9
+# %% ../nbs/66_demo.ipynb #693e26f8
 import ast
 import json
 import os
@@ -58,7 +58,7 @@ from .sync import city_asof, city_rows, sync_live
 from .training import flat_metrics, train_city, training_frame
 from .watch import city_hours, watch_city
 
-# %% ../nbs/66_demo.ipynb #43b8966a
+# %% ../nbs/66_demo.ipynb #b042abcd
 def demo_settings(
     home:Path   # Home of the person who looks; the walk takes the folder `demo` in it
 )->Settings:
@@ -71,7 +71,7 @@ def demo_settings(
     except OSError as e: raise AqwError(f"the folder of the demo, {place}, cannot be written: {e.strerror}", "set AQW_HOME to a folder that you may write to") from e
     return Settings(home=place, source='sandbox', mlflow_tracking_uri='')
 
-# %% ../nbs/66_demo.ipynb #fcfa56fc
+# %% ../nbs/66_demo.ipynb #affeba57
 def code_of(
     *functions:Callable   # Small ones, with a docstring and a `return` at the end
 )->str:
@@ -82,7 +82,7 @@ def code_of(
         found.append(dedent('\n'.join(source.splitlines()[body[0].lineno - 1:body[-1].end_lineno])))
     return '\n'.join(found)
 
-# %% ../nbs/66_demo.ipynb #b835632c
+# %% ../nbs/66_demo.ipynb #2787bb84
 def look_at_cities(
     fetcher:LiveDataFetcher   # Of the real service or of the sandbox
 )->tuple[pd.DataFrame, pd.DataFrame]:
@@ -91,7 +91,7 @@ def look_at_cities(
     day = fetcher.fetch_time_series('Delhi', 'pm25', days=1)
     return newest, day
 
-# %% ../nbs/66_demo.ipynb #5561bef4
+# %% ../nbs/66_demo.ipynb #2e958b95
 def usable_readings(
     frame:pd.DataFrame   # As the fetcher gives it
 )->pl.DataFrame:         # In the columns of `core.READING`
@@ -112,7 +112,7 @@ def note(
     "A remark below a result."
     return Text(text, style='dim')
 
-# %% ../nbs/66_demo.ipynb #b2af0b51
+# %% ../nbs/66_demo.ipynb #1585126c
 def cities_table(
     newest:pd.DataFrame   # Newest measurements of some cities
 )->Table:
@@ -124,7 +124,7 @@ def cities_table(
         table.add_row(city, str(rows['location_id'].n_unique()), f"{rows['event_ts'].max():%d %b %H:%M}", *values)
     return table
 
-# %% ../nbs/66_demo.ipynb #4cc7658e
+# %% ../nbs/66_demo.ipynb #929a308f
 BLOCKS = ' ▁▂▃▄▅▆▇█'
 
 def day_chart(
@@ -142,7 +142,7 @@ def day_chart(
     ticks = ''.join(f'{t:%H}'.ljust(9) for t in times[::3])
     return '\n'.join([*rows, f"{'0':>6} └{'─'*71}", f"{'UTC':>6}  {ticks}".rstrip()])
 
-# %% ../nbs/66_demo.ipynb #15dc644b
+# %% ../nbs/66_demo.ipynb #1bc3001a
 def show_cities(
     newest:pd.DataFrame,  # From `look_at_cities`
     day:pd.DataFrame      # From `look_at_cities`
@@ -151,7 +151,7 @@ def show_cities(
     hours = usable_readings(day).group_by('event_ts').agg(pl.col('value').mean())
     return Group(cities_table(newest), Text('\nDelhi, PM2.5 of the last 24 hours (µg/m³, mean of its stations)'), Text(day_chart(hours)))
 
-# %% ../nbs/66_demo.ipynb #98c675f4
+# %% ../nbs/66_demo.ipynb #56335e9f
 def keep_a_day(
     store:FeatureStore,   # Where to
     day:pd.DataFrame,     # Readings
@@ -165,7 +165,7 @@ def keep_a_day(
     became = store.load_features(asof=after)
     return {'writes': [saved, again, corrected, restored], 'moments': (before, after), 'asof': (was, became)}
 
-# %% ../nbs/66_demo.ipynb #18ba8ddc
+# %% ../nbs/66_demo.ipynb #202c2355
 def value_of(
     rows:pd.DataFrame,  # Readings
     peak:pd.DataFrame   # One of them
@@ -192,7 +192,7 @@ def asked_table(
     table.add_row('now, after the source has repeated itself', f'{value_of(store.load_features(), peak):.1f}')
     return table
 
-# %% ../nbs/66_demo.ipynb #5c56df9e
+# %% ../nbs/66_demo.ipynb #86971634
 def show_day(
     kept:dict,            # From `keep_a_day`
     store:FeatureStore,   # For the version and the present
@@ -204,7 +204,7 @@ def show_day(
         table.add_row(name, str(w.added), str(w.corrected), str(w.unchanged), str(w.version))
     return Group(table, asked_table(kept, store, peak))
 
-# %% ../nbs/66_demo.ipynb #8af073d9
+# %% ../nbs/66_demo.ipynb #d024b505
 KEEP = {'retrain': False}
 
 def load_history(
@@ -222,7 +222,7 @@ def learn(
     result = train_city('London', settings=settings, verdict=KEEP)
     return result
 
-# %% ../nbs/66_demo.ipynb #b01b9524
+# %% ../nbs/66_demo.ipynb #9021c90a
 def scores_table(
     scores:list[dict]   # Rows of the evaluation
 )->Table:
@@ -234,7 +234,7 @@ def scores_table(
         table.add_row(str(h), f"{ours['n']:,}", f"{ours['rmse']:.2f}", f"{theirs['rmse']:.2f}", f"{ours['skill']:.0%}", f"{ours['bias']:+.2f}", f"{ours['coverage90']:.0%}")
     return table
 
-# %% ../nbs/66_demo.ipynb #c36659ae
+# %% ../nbs/66_demo.ipynb #ef398a22
 def show_training(
     synced:dict,   # From `load_history`
     result:dict    # From `learn`
@@ -247,7 +247,7 @@ def show_training(
     else: learnt = f"Nothing was trained: version {version}, of an earlier walk, is used again (learnt from {days(fit)}, tried on {days(test)})."
     return Group(Text(f'{came}\n{learnt}'), Text(), scores_table(result['scores']), note('RMSE and bias in µg/m³ of PM2.5, on the same hours for both'))
 
-# %% ../nbs/66_demo.ipynb #9b27445f
+# %% ../nbs/66_demo.ipynb #ccb4e796
 REGRESSOR = 'pm25_regressor-london'
 
 def parts_of(
@@ -258,7 +258,7 @@ def parts_of(
     frame = training_frame(store, 'London', asof=utc(result['asof']))
     return split(frame, test_start=utc(result['test']['start']), test_end=utc(result['test']['end']), purge_h=max(HORIZONS))
 
-# %% ../nbs/66_demo.ipynb #54444198
+# %% ../nbs/66_demo.ipynb #51ee7a9a
 def scores_on(
     test:pl.DataFrame,  # Rows to try it on
     model:Forecaster    # Fitted
@@ -280,7 +280,7 @@ def challenge(
     versions = registry.compare_models(name)
     return versions
 
-# %% ../nbs/66_demo.ipynb #054e6d72
+# %% ../nbs/66_demo.ipynb #73df192d
 def comparison(
     challenger:dict,   # Its metrics
     champion:dict      # The champion's
@@ -290,7 +290,7 @@ def comparison(
     if ratio > 0: return f"its RMSE is {ratio:.1%} higher on average, so it stays in Staging."
     return f"its RMSE is {-ratio:.1%} lower on average; promote_model(…, stage='Production') would let it serve."
 
-# %% ../nbs/66_demo.ipynb #3efc9e73
+# %% ../nbs/66_demo.ipynb #289c9b99
 def show_versions(
     versions:pd.DataFrame,  # From `challenge`
     champion:dict           # From `ModelRegistry.champion`
@@ -303,7 +303,7 @@ def show_versions(
     said = f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges it: {comparison(newest, champion['metrics'])}"
     return Group(table, Text(said), note('aqw mlflow shows all of it in the browser; aqw demo --step 4 --open does so now'))
 
-# %% ../nbs/66_demo.ipynb #dedfdaa8
+# %% ../nbs/66_demo.ipynb #53298689
 def answers(
     url:str   # On this machine
 )->bool:
@@ -328,7 +328,7 @@ def mlflow_page(
         server.terminate()
         server.wait(timeout=30)
 
-# %% ../nbs/66_demo.ipynb #c6584c07
+# %% ../nbs/66_demo.ipynb #12217ae7
 FEATURES = ['pm25', 'pm10', 'no2', 'o3', 'ws']
 
 def two_months(
@@ -341,7 +341,7 @@ def two_months(
     between = lambda first, last: days.filter(pl.col('date').is_between(end - timedelta(days=first), end - timedelta(days=last), closed='left')).to_pandas()
     return between(60, 30), between(30, 0)
 
-# %% ../nbs/66_demo.ipynb #bc7ad71d
+# %% ../nbs/66_demo.ipynb #4ae4efdf
 def find_drift(
     settings:Settings,    # Home
     before:pd.DataFrame,  # The reference
@@ -354,14 +354,15 @@ def find_drift(
     path = detector.save_report(faulty)
     return report, faulty
 
-# %% ../nbs/66_demo.ipynb #a62752ab
+# %% ../nbs/66_demo.ipynb #914a5e90
 def verdict_text(
     name:str,      # What was judged
     report:dict    # A drift report
 )->Text:
     "What the rule makes of a drift report."
     verdict = RetrainPolicy().decide(report, None, city='London', asof=now())
-    return Text.assemble((f"{name}: {verdict['decision']}. ", 'bold'), ' '.join(verdict['reasons']))
+    colour = 'red' if verdict['retrain'] else 'green'
+    return Text.assemble((f"{name}: {verdict['decision']}. ", f'bold {colour}'), ' '.join(verdict['reasons']))
 
 def show_drift(
     *reports:dict   # From `find_drift`: of the month, and with the fault
@@ -370,11 +371,11 @@ def show_drift(
     table = plain_table('<feature', 'moved by', 'p', '<drift', 'with the fault', 'p', '<drift')
     for f in FEATURES:
         found = [r['features'][f] for r in reports]
-        table.add_row(f, *(cell for e in found for cell in (f"{e['effect']:.2f} sd", f"{e['p_adjusted']:.2g}", 'yes' if e['drift'] else '–')))
+        table.add_row(f, *(cell for e in found for cell in (f"{e['effect']:.2f} sd", f"{e['p_adjusted']:.2g}", Text('yes', 'bold red') if e['drift'] else '–')))
     return Group(table, Text(), *(verdict_text(name, r) for name, r in zip(('This month', 'With the fault'), reports)),
                  note('sd: standard deviations of the 30 days before; p after correction for five tests'))
 
-# %% ../nbs/66_demo.ipynb #64ec9274
+# %% ../nbs/66_demo.ipynb #8599de20
 def get_json(
     url:str   # On this machine
 )->dict:
@@ -392,7 +393,7 @@ def serve_forecasts(
         forecast = get_json(f'{url}/v1/forecast/London')
     return health, forecast
 
-# %% ../nbs/66_demo.ipynb #068255b7
+# %% ../nbs/66_demo.ipynb #5df021c2
 def shortened(
     answer      # What JSON can hold
 ):
@@ -410,7 +411,7 @@ def show_answers(
     coloured = lambda answer: Syntax(json.dumps(shortened(answer), ensure_ascii=False), 'json', theme='ansi_dark', background_color='default', word_wrap=True)
     return Group(Text('GET /health', style='bold'), coloured(health), Text('GET /v1/forecast/London', style='bold'), coloured(forecast))
 
-# %% ../nbs/66_demo.ipynb #a89185d0
+# %% ../nbs/66_demo.ipynb #5c137df5
 class Ground:
     "Home, source, store and registry of a walk, and what its steps have found."
     def __init__(self,
@@ -426,7 +427,7 @@ class Ground:
         if n not in self.found: self.found[n] = STEPS[n].work(self)
         return self.found[n]
 
-# %% ../nbs/66_demo.ipynb #3bbcc576
+# %% ../nbs/66_demo.ipynb #d0e68614
 def work_store(ground:Ground)->tuple:
     "Keep the day of step 1."
     day = ground.reach(1)[1]
@@ -456,7 +457,7 @@ def work_api(ground:Ground)->tuple:
     ground.say('London: forecasts, a verdict, a server')
     return serve_forecasts(ground.settings)
 
-# %% ../nbs/66_demo.ipynb #eb5b956c
+# %% ../nbs/66_demo.ipynb #f4022bc6
 class Step(NamedTuple):
     "One step: its name, what one will see, what it does, how that is shown, and whose lines are printed."
     title:str
@@ -479,7 +480,7 @@ STEPS = {
     6: Step('API and dashboard', 'The champion forecasts, and a server on this machine says what. You see its JSON.',
             work_api, show_answers, (serve_forecasts,))}
 
-# %% ../nbs/66_demo.ipynb #070daece
+# %% ../nbs/66_demo.ipynb #2402122a
 def heading(
     n:int   # Of the step
 )->Group:
@@ -489,19 +490,19 @@ def heading(
     code = Syntax(code_of(*step.lines), 'python', theme='ansi_dark', background_color='default', word_wrap=True)
     return Group(Text(), Rule(title, align='left'), Text(step.about), Padding(code, (1, 2)))
 
-# %% ../nbs/66_demo.ipynb #f2dc4e2f
+# %% ../nbs/66_demo.ipynb #ae896b13
 @contextmanager
 def watched(
     ground:Ground,     # Of the walk
     console:Console    # Where to
 ):
     "Show what goes on while the block runs."
-    with Progress(SpinnerColumn(), TimeElapsedColumn(), TextColumn('{task.description}'), console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Progress(SpinnerColumn(), TimeElapsedColumn(), TextColumn('{task.description}'), console=console, transient=True, disable=not console.is_interactive) as bars:
         task = bars.add_task('…')
         ground.say = lambda line: bars.update(task, description=line[:64])
         yield
 
-# %% ../nbs/66_demo.ipynb #5dce4cfd
+# %% ../nbs/66_demo.ipynb #84ea072f
 @contextmanager
 def named(
     n:int,             # Of the step
@@ -514,7 +515,7 @@ def named(
     except Exception as e:
         raise AqwError(f'{where}: {type(e).__name__}: {e}', f'delete {settings.home} and begin again; if it comes back, AQW_DEBUG=1 shows where and is worth a report') from e
 
-# %% ../nbs/66_demo.ipynb #2c9290eb
+# %% ../nbs/66_demo.ipynb #f484090d
 def goes_on(
     console:Console,  # Where to ask
     what:str          # What comes next
@@ -523,7 +524,7 @@ def goes_on(
     try: return not console.input(f'\n[bold]Enter[/]: {what}   [bold]q[/]: end ').strip().lower().startswith('q')
     except (EOFError, KeyboardInterrupt): return False
 
-# %% ../nbs/66_demo.ipynb #0c7b95bd
+# %% ../nbs/66_demo.ipynb #385221ce
 def left_there(
     settings:Settings   # Home of the walk
 )->str:
@@ -552,7 +553,7 @@ def farewell(
             '  [bold]aqw serve[/]      the API, its docs at /docs    [bold]aqw status[/]  what is stored\n'
             'Then your own cities: [bold]aqw run[/] (live with an OPENAQ_API_KEY, else simulated).')
 
-# %% ../nbs/66_demo.ipynb #afdb209f
+# %% ../nbs/66_demo.ipynb #b341e1e2
 def take_step(
     n:int,             # Its number
     ground:Ground,     # Of the walk
@@ -565,7 +566,7 @@ def take_step(
     console.print(STEPS[n].show(*found))
     return time.perf_counter() - start
 
-# %% ../nbs/66_demo.ipynb #6f9e4ea9
+# %% ../nbs/66_demo.ipynb #4d6cb867
 def open_pages(
     ground:Ground,     # Of the walk
     console:Console,   # Where to say it
@@ -578,7 +579,7 @@ def open_pages(
     shown = webbrowser.open(url)
     console.print(f"\nMLflow: [bold]{url}[/]{'' if shown else ' (no browser could be opened here)'}, until the walk ends.")
 
-# %% ../nbs/66_demo.ipynb #4ea22830
+# %% ../nbs/66_demo.ipynb #36cbce47
 def run_demo(
     console:Console,     # Where to
     *, home:Path,        # Of the person who looks
