@@ -41,9 +41,10 @@ from rich.text import Text
 
 from .api import create_app
 from .console import free_port
-from .core import AqwError, Settings, check_readings, data_root, now, tracking_uri, utc
+from .core import AqwError, Settings, check_readings, data_root, now, utc
 from .drift import DataDriftDetector
 from .evaluate import evaluate_forecaster, split
+from .facts import READINGS
 from .features import HORIZONS
 from .fetcher import LiveDataFetcher
 from .forecast import forecast_city
@@ -51,9 +52,10 @@ from .models import Forecaster
 from .pipeline import one_run
 from .policy import RetrainPolicy
 from .quality import flag_readings, usable
-from .registry import SWITCHES, ModelRegistry
+from .registry import ModelRegistry
 from .sandbox_server import run_sandbox, serving
-from .store import READINGS, FeatureStore
+from .servers import mlflow_command
+from .store import FeatureStore
 from .sync import city_asof, city_rows, sync_live
 from .training import flat_metrics, train_city, training_frame
 from .watch import city_hours, watch_city
@@ -317,8 +319,8 @@ def mlflow_page(
 ):                      # Its address
     "Serve MLflow's pages of a home's registry while the block runs."
     port = free_port()
-    command = [sys.executable, '-m', 'mlflow', 'ui', '--backend-store-uri', tracking_uri(settings), '--host', '127.0.0.1', '--port', str(port), '--workers', '1']
-    server, url = subprocess.Popen(command, env={**os.environ, **SWITCHES}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), f'http://127.0.0.1:{port}'
+    command, extra = mlflow_command(settings, port=port)
+    server, url = subprocess.Popen(command, env={**os.environ, **extra}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), f'http://127.0.0.1:{port}'
     try:
         while not answers(url):
             if server.poll() is not None: raise AqwError(f"MLflow's pages did not start (exit code {server.returncode})", "leave --open out and go on; aqw mlflow shows what is wrong")
