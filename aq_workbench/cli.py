@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from errno import ENOSPC
 from pathlib import Path
 from typing import Annotated
 
@@ -319,6 +320,7 @@ def main():
     try: app()
     except Exception as e:
         if os.environ.get('AQW_DEBUG'): raise
+        if getattr(e, 'errno', None) == ENOSPC: e = AqwError(f"the disk is full: {e}", "free some space (aqw tidy shows how much of the store can go), or set AQW_HOME to another disk, then run again; what was stored is safe")
         known = isinstance(e, AqwError)
         Console(stderr=True).print(f"[bold red]Error[/]: {e.what if known else f'{type(e).__name__}: {e}'}", soft_wrap=True, highlight=False)
         Console(stderr=True).print(f"  -> {e.do if known else 'probably a bug: AQW_DEBUG=1 shows where; please report it'}", soft_wrap=True, highlight=False, markup=False)
