@@ -19,7 +19,7 @@ from .core import Settings, TS, UNITS, as_polars, data_root, now, utc
 from .facts import BOOKKEEPING, READINGS, Refused, SaveResult, key_of, keep_units, prepare, units_of
 from .groups import all_rows, diff_of, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
 from .joins import current_index, frame_at, label_frame, lines_for
-from .tables import Place, append, compact, is_table, place_of, read_own, vacuum, versions_of
+from .tables import Place, add_own, compact, is_table, place_of, read_own, vacuum, versions_of
 
 # %% ../nbs/25_store.ipynb #a5ee7077
 REFUSED = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String, 'created_ts':TS}
@@ -29,11 +29,8 @@ def quarantine_rows(
     refused:pl.DataFrame   # batch_id, name, line, reason, row
 )->int:                    # Rows that were added
     "Keep refused rows with their reason; a batch that is there already is not added again."
-    path = root/'_quarantine'
-    there = read_own(path, pl.DataFrame(schema=REFUSED))['batch_id'].unique().implode()
-    new = refused.filter(~pl.col('batch_id').is_in(there)).with_columns(created_ts=pl.lit(now()).cast(TS))
-    if new.height: append(path, new.select(pl.col(c).cast(t) for c, t in REFUSED.items()))
-    return new.height
+    rows = refused.with_columns(created_ts=pl.lit(now()).cast(TS)).select(pl.col(c).cast(t) for c, t in REFUSED.items())
+    return add_own(root/'_quarantine', pl.DataFrame(schema=REFUSED), lambda there: rows.filter(~pl.col('batch_id').is_in(there['batch_id'].unique().implode())))
 
 # %% ../nbs/25_store.ipynb #9cf8d5ff
 def refused_frame(
@@ -90,11 +87,12 @@ def said_of(
 # %% ../nbs/25_store.ipynb #65011597
 def say_units(root, group, units, meanings):
     "Keep what a caller says of columns; `AqwError` where a unit has changed."
-    said = said_of(root, group)
-    new = keep_units(units, dict(said.drop_nulls('unit').select('column', 'unit').iter_rows()), group)
-    fresh = {c: m for c, m in meanings.items() if dict(said.drop_nulls('meaning').select('column', 'meaning').iter_rows()).get(c) != m}
-    rows = [(group, c, new.get(c), fresh.get(c), now()) for c in sorted({*new, *fresh})]
-    if rows: append(root/'_columns', pl.DataFrame(rows, schema=COLUMNS, orient='row'))
+    def new(there):
+        said = there.filter(pl.col('group') == group).sort('created_ts')
+        unit, meaning = (dict(said.drop_nulls(c).select('column', c).iter_rows()) for c in ('unit', 'meaning'))
+        first, fresh = keep_units(units, unit, group), {c: m for c, m in meanings.items() if meaning.get(c) != m}
+        return pl.DataFrame([(group, c, first.get(c), fresh.get(c), now()) for c in sorted({*first, *fresh})], schema=COLUMNS, orient='row')
+    add_own(root/'_columns', pl.DataFrame(schema=COLUMNS), new)
 
 # %% ../nbs/25_store.ipynb #028e38d5
 def describe_columns(

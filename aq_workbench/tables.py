@@ -122,7 +122,7 @@ def explained(
         if 'No space left' in str(e) or getattr(e, 'errno', None) == 28:
             raise AqwError(f"the disk of {place} is full; everything that was stored before is safe",
                            "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run again: what is stored is not stored twice") from e
-        backup = f"restore {place/'_delta_log'} from a backup, or move {place} away and load its sources again"
+        backup = f"restore {place/'_delta_log'} from a backup, or move {place} away with its companions (_{place.name}_batches, _index_{place.name}) and load its sources again"
         raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}", backup if place.local else f"look whether the address and AQW_STORAGE_OPTIONS are right and the storage answers; if so, {backup}") from e
 
 # %% ../nbs/20_tables.ipynb #6ba0a27a
