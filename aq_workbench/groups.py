@@ -323,7 +323,7 @@ def restore_group(
     number = open_table(root, group, version).version()
     def once():
         table = open_delta(root/group)
-        table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
+        if table.version() > number: table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
     with explained(root/group): retried(once, root/group)
     forget(root, group, f'version > {number}')
     remember(root, group, number)
