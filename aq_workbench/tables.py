@@ -129,25 +129,24 @@ def explained(
 def whole_parquet(
     path:Path   # A file
 )->bool:
-    "Whether a file begins and ends as parquet does."
-    data = path.read_bytes()
+    "Whether a file begins and ends as parquet does; another reader may have set it aside by now."
+    try: data = path.read_bytes()
+    except FileNotFoundError: return True
     return len(data) > 12 and data[:4] == data[-4:] == b'PAR1'
 
 # %% ../nbs/20_tables.ipynb #53b16007
 def mend_log(
     place:Place   # A table that cannot be opened
-)->bool:          # Whether it is worth to try again
+):
     "Set torn checkpoints aside, where the commits they sum up are complete."
-    if place.local is None: return False
+    if place.local is None: return
     log = place.local/'_delta_log'
     commits = sorted(int(p.stem) for p in log.glob('*.json') if p.stem.isdigit())
     torn = [p for p in log.glob('*.checkpoint*.parquet') if not whole_parquet(p)]
-    hint = log/'_last_checkpoint'
-    if commits != list(range(len(commits))) or not commits or not (torn or hint.exists()): return False
+    if commits != list(range(len(commits))): return
     for p in torn:
         with suppress(FileNotFoundError): p.rename(p.with_suffix('.torn'))
-    hint.unlink(missing_ok=True)
-    return True
+    (log/'_last_checkpoint').unlink(missing_ok=True)
 
 # %% ../nbs/20_tables.ipynb #d255eef9
 def check_commits(
@@ -177,8 +176,7 @@ def open_delta(
     with explained(place):
         check_commits(place)
         try: return kind(place.url, version=version, storage_options=place.storage)
-        except DeltaError:
-            if not mend_log(place): raise
+        except DeltaError: mend_log(place)
         return kind(place.url, version=version, storage_options=place.storage)
 
 # %% ../nbs/20_tables.ipynb #60e6dc45

@@ -97,6 +97,9 @@ def read(store, job):
     say(reads=reads, hours=len(before))
 
 
+def look(store, job): say(rows=len(store.load_features("mine")))
+
+
 def clean(store, job):
     "Put files together and clear away, again and again."
     rounds = 0
@@ -129,7 +132,7 @@ def churn(store, job):
         say(version=store.version("churn"), failed=failed)
 
 
-JOBS = {f.__name__: f for f in (hourly, same, born, small, read, clean, churn)}
+JOBS = {f.__name__: f for f in (hourly, same, born, small, read, look, clean, churn)}
 
 if __name__ == "__main__":
     groups.write_once = counted(groups.write_once)

@@ -224,3 +224,96 @@ def test_killed_at_random_moments(tmp_path, request, capsys):
     with capsys.disabled():
         steps = ", ".join(f"{killed.count(k)} {k}" for k in sorted(set(killed)))
         print(f"\n{len(killed)} kills ({steps}; {done} had changed the store by then): {len(took) - 1} steps acknowledged, {store.version('churn') + 1} commits, {rows.height} rows; lost 0, doubled 0")
+
+
+def filled(home, n):
+    store = store_at(home)
+    for i in range(n): store.save_features(frame(["d0", "d1"], [i], i, f"b{i}"), "mine")
+    return store
+
+
+def test_torn_checkpoint(tmp_path, crew):
+    "What a dying machine leaves: a checkpoint cut in half. Four readers meet it at once; nothing is missing, and writing goes on."
+    store = filled(tmp_path, 25)
+    log = (store.root / "mine").local / "_delta_log"
+    torn = sorted(log.glob("*.checkpoint*.parquet"))
+    assert torn and (log / "_last_checkpoint").exists()
+    for path in torn: path.write_bytes(path.read_bytes()[:300])
+    assert together(crew, [{"job": "look", "home": tmp_path}] * 4) == [[{"rows": 50}]] * 4
+    assert store.write(frame(["d0"], [99], 1, "after"), "mine").added == 1 and store.load_features("mine", version=3).shape[0] == 8
+
+
+def break_commit(change):
+    def damage(store):
+        path = sorted(((store.root / "mine").local / "_delta_log").glob("*.json"))[-1]
+        whole = path.read_text()
+        path.write_text(change(whole))
+        return lambda: path.write_text(whole)
+    return damage
+
+
+def lose(pattern, which):
+    def damage(store):
+        path = sorted((store.root / "mine").local.glob(pattern))[which]
+        aside = path.rename(path.with_suffix(".aside"))
+        return lambda: aside.rename(path)
+    return damage
+
+
+DAMAGE = {
+    "newest commit empty": break_commit(lambda whole: ""),
+    "newest commit half": break_commit(lambda whole: whole[: len(whole) // 2]),
+    "commit in the middle lost": lose("_delta_log/*.json", 2),
+    "data file lost": lose("month=*/*.parquet", 0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_broken_tables_say_so(tmp_path, damage):
+    "Nobody gets half an answer, nothing is written to it, and once it is whole again everything is there."
+    store, new = filled(tmp_path, 5), frame(["d0"], [99], 1, "after")
+    repair = DAMAGE[damage](store)
+    for call in (lambda: store.load_features("mine"), lambda: store.save_features(new, "mine"), lambda: store.online(["d0"], "mine"), lambda: store.history("mine")):
+        with pytest.raises(AqwError, match="mine cannot be used") as e: call()
+        assert "restore" in e.value.do
+    if damage == "newest commit empty":
+        told = aqw("status", home=tmp_path)
+        assert told.returncode == 1 and "Traceback" not in told.stderr and "is an empty file" in told.stderr and "->" in told.stderr
+    repair()
+    assert len(store.load_features("mine")) == 10 and store.write(new, "mine").added == 1 and store.write(new, "mine").added == 0
+
+
+def test_a_writer_that_died_before_its_first_commit(tmp_path):
+    store = store_at(tmp_path)
+    for group in ("mine", "_mine_batches"): (store.root / group / "_delta_log").local.mkdir(parents=True)
+    assert store.groups() == [] and store.save_features(frame(["d0"], [0], 1, "b"), "mine") == 0 and len(store.load_features("mine")) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    "A real disk of 2 MB."
+    place = tmp_path / "small"
+    place.mkdir()
+    need(shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True).returncode == 0, "a small disk needs the right to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_full_disk_at_every_step(small_disk):
+    "Some pages are left: for the rows, for their commit, for the ledger. Whatever did not fit is said, and goes in when there is room."
+    store, fell = filled(small_disk, 1), []
+    for n, (pages, group) in enumerate(itertools.product((0, 1, 2, 3, 4, 5, 12), ("mine", "new{}"))):
+        group, rows = group.format(n), frame(stations_of("s", 300), range(3 * n, 3 * n + 3), n, f"full{n}")
+        there = len(store.load_features(group)) if group in store.groups() else 0
+        filler = small_disk / "filler"
+        filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 4096 * pages))
+        try: fell.append(store.write(rows, group).added)
+        except AqwError as e:
+            fell.append(e.what)
+            assert f"the disk of {store.root}" in e.what and "full" in e.what and "free some space" in e.do
+            assert group not in store.groups() or len(store.load_features(group)) in (there, there + 900), "all of it or nothing"
+        filler.unlink()
+        store.write(rows, group)
+        assert store.write(rows, group).unchanged == 900 and len(store.load_features(group)) == there + 900 == all_rows(store.root, group).collect().height
+        assert not list(small_disk.rglob("*draft*"))
+    assert 900 in fell and any("_batches" in str(f) for f in fell) and any(str(f).endswith("new1 is full; everything that was stored before is safe") for f in fell), fell
