@@ -32,13 +32,13 @@ def quarantine_rows(
     rows = refused.with_columns(created_ts=pl.lit(now()).cast(TS)).select(pl.col(c).cast(t) for c, t in REFUSED.items())
     return add_own(root/'_quarantine', pl.DataFrame(schema=REFUSED), lambda there: rows.filter(~pl.col('batch_id').is_in(there['batch_id'].unique().implode())))
 
-# %% ../nbs/25_store.ipynb #d71353a3
+# %% ../nbs/25_store.ipynb #a418f83b
 def as_text(
     column:pl.Series   # Of any type
 )->pl.Series:
     "The values as text; polars has no text of its own for lists, lengths of time and the like."
     plain = column.dtype.is_numeric() or column.dtype.base_type() in (pl.String, pl.Boolean, pl.Datetime, pl.Date, pl.Categorical, pl.Enum)
-    return column.cast(pl.String) if plain else pl.Series(column.name, [None if v is None else str(v) for v in column], dtype=pl.String)
+    return column.cast(pl.String) if plain else pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String)
 
 # %% ../nbs/25_store.ipynb #9cf8d5ff
 def refused_frame(
