@@ -32,7 +32,7 @@ def quarantine_rows(
     rows = refused.with_columns(created_ts=pl.lit(now()).cast(TS)).select(pl.col(c).cast(t) for c, t in REFUSED.items())
     return add_own(root/'_quarantine', pl.DataFrame(schema=REFUSED), lambda there: rows.filter(~pl.col('batch_id').is_in(there['batch_id'].unique().implode())))
 
-# %% ../nbs/25_store.ipynb #a418f83b
+# %% ../nbs/25_store.ipynb #70a483d0
 def as_text(
     column:pl.Series   # Of any type
 )->pl.Series:
@@ -210,7 +210,7 @@ class StoreHistory(StoreJoins):
 
     def batches(self, group=READINGS)->pd.DataFrame:
         "The batches that are in the store: rows, first and last hour, when they were written."
-        return all_rows(self.root, group).group_by('batch_id').agg(rows=pl.len(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), written=pl.col('created_ts').min()).sort('written').collect().to_pandas()
+        return all_rows(self.root, group).group_by('batch_id').agg(rows=pl.len(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), written=pl.col('created_ts').min()).sort('written', 'batch_id').collect().to_pandas()
 
     def describe(self, group=READINGS)->pd.DataFrame:
         "Meaning, unit, source, share missing and freshness of each feature."

@@ -100,7 +100,7 @@ def folders_in(
 )->list[str]:     # By name
     "The folders of a place; none where it does not exist."
     if place.local: return sorted(p.name for p in place.local.glob('*/') if p.is_dir())
-    return sorted(p.rstrip('/').rsplit('/')[-1] for p in bucket_of(place).list_with_delimiter()['common_prefixes'])
+    with explained(place): return sorted(p.rstrip('/').rsplit('/')[-1] for p in bucket_of(place).list_with_delimiter()['common_prefixes'])
 
 # %% ../nbs/20_tables.ipynb #ef3e3ec7
 def is_table(
@@ -108,7 +108,7 @@ def is_table(
 )->bool:
     "Whether a Delta table begins there."
     if place.local: return any((place.local/'_delta_log').glob('*.json'))
-    return DeltaTable.is_deltatable(place.url, storage_options=place.storage)
+    with explained(place): return DeltaTable.is_deltatable(place.url, storage_options=place.storage)
 
 # %% ../nbs/20_tables.ipynb #fdbd21f4
 @contextmanager
