@@ -6,15 +6,15 @@
 __all__ = ['Cities', 'Source', 'Days', 'Folder', 'Mapping', 'Asof', 'Workers', 'Port', 'Browser', 'KINDS', 'STANDARD_CITIES',
            'CityPlan', 'read_plans', 'plans_for', 'Watcher', 'rmse_cell', 'verdict_cell', 'results_table',
            'failures_table', 'cell_text', 'print_frame', 'run_name', 'Outcome', 'report_notebook', 'run_stages',
-           'next_step', 'tell_outcome', 'choose_source', 'settings_for', 'base_url', 'check_paths', 'gather',
-           'known_cities', 'step', 'free_port', 'call']
+           'next_step', 'tell_outcome', 'choose_source', 'settings_for', 'base_url', 'check_paths', 'checked_source',
+           'gather', 'known_cities', 'step', 'free_port', 'call']
 
 # %% ../nbs/62_console.ipynb #f23903c0
 import json
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -29,7 +29,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from .core import AqwError, Settings, now, reports_root
-from .pipeline import Job, STAGES, notebook_folder, one_run, run_cities, run_notebook, save_results
+from .pipeline import Job, STAGES, edited_notebooks, notebook_for, one_run, run_cities, run_notebook, save_results
 
 # %% ../nbs/62_console.ipynb #2beb5681
 class CityPlan(BaseModel):
@@ -107,7 +107,8 @@ def results_table(
     whole:dict   # results.json
 )->Table:
     "One row a city that ran."
-    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets', title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    scored = any(e.get('scores') for e in whole['cities'].values())
+    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets' if scored else None, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for name in ('city', 'sites', 'rows\n(new)', 'models', '1 h', '6 h', '24 h', 'drifted'):
         table.add_column(name, justify='left' if name in ('city', 'models', 'drifted') else 'right', no_wrap=name != 'city', overflow='fold')
     for city, e in whole['cities'].items():
@@ -164,11 +165,12 @@ class Outcome:
     report:dict
 
 def report_notebook(
-    results:Path   # results.json
+    results:Path,  # results.json
+    home:Path      # Home folder
 )->dict:           # Name -> path of what was written
     "Run the report's notebook on a run's results."
     folder = results.parent
-    return run_notebook(notebook_folder()/'5_report.ipynb', folder/'5_report.ipynb', {'results': str(results), 'folder': str(folder/'report')})
+    return run_notebook(notebook_for(home, '5_report'), folder/'5_report.ipynb', {'results': str(results), 'folder': str(folder/'report')})
 
 # %% ../nbs/62_console.ipynb #e15c011f
 def run_stages(
@@ -189,7 +191,7 @@ def run_stages(
         with watcher.bars: results = run_cities(jobs, workers=workers, tell=watcher)
         path = save_results(results, run=run, settings=settings)
         whole = json.loads(path.read_text(encoding='utf-8'))
-        written = report_notebook(path) if report and whole['cities'] else {}
+        written = report_notebook(path, settings.home) if report and whole['cities'] else {}
     return Outcome(whole, path, written)
 
 # %% ../nbs/62_console.ipynb #5eeda420
@@ -278,18 +280,33 @@ def check_paths(
         if not p.path: raise AqwError(f"nobody said where the files of {p.name} are", "say --path FOLDER, or give the city a `path` in cities.yaml")
         if not Path(p.path).exists(): raise AqwError(f"there is no {p.path}", "correct --path")
 
+# %% ../nbs/62_console.ipynb #ee8a788b
+def checked_source(
+    kind:str,            # Kind of source
+    why:str,             # The reason for it
+    *, settings:Settings # Address and key
+)->tuple[str, str, str]: # Kind of source, the reason, and the URL of a sandbox that is running already
+    "The source of a run after a check of the key; `AqwError` says what is wrong and how to go on."
+    if kind != 'live': return kind, why, ''
+    from aq_workbench.key import check_key
+    from aq_workbench.openaq import skew_note
+    found = check_key(settings)
+    if found.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
+    return kind, f"{why}{skew_note(found.ahead)}{found.note and f'; for now, {found.note}'}", ''
+
 # %% ../nbs/62_console.ipynb #bd92226e
 STANDARD_CITIES = 'Delhi,Beijing,London'
 
 def gather(stages, cities, source, *, path='', mapping='', days=400, console=None, **options)->Outcome:
     "Choose the source, say which and why, and run the stages of each city."
     named = path or any(p.path for p in read_plans(Settings().home))
-    kind, why = choose_source(source, path=named, settings=Settings())
+    kind, why, url = checked_source(*choose_source(source, path=named, settings=Settings()), settings=Settings())
     settings, console = Settings(source=kind), console or Console()
     plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES), settings=settings, path=path, mapping=mapping)
     if kind == 'files': check_paths(plans)
     console.print(f"Source: [bold]{'SIMULATED cities' if kind == 'sandbox' else kind}[/] ({why}).", soft_wrap=True)
-    with base_url(kind, [p.name for p in plans], days=days) as url:
+    if mine := edited_notebooks(settings.home): console.print(f"Notebooks: yours, from {settings.home/'notebooks'/'pipelines'}: {', '.join(mine)}.", soft_wrap=True)
+    with nullcontext(url) if url else base_url(kind, [p.name for p in plans], days=days) as url:
         return run_stages(plans, stages, settings=settings, console=console, url=url, days=days, **options)
 
 # %% ../nbs/62_console.ipynb #ca8d5421

@@ -17,7 +17,7 @@ from deltalake import DeltaTable, WriterProperties
 
 from .core import AqwError, TS, now, source_lag, utc
 from .facts import BOOKKEEPING, READINGS, SaveResult, compare, current_rows, date_rows, keep_contract, key_of, newest_run, spans, visible_from, was_covered
-from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, open_delta, open_version, read_own, retried
+from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, newest_version, open_delta, open_version, read_own, retried
 
 # %% ../nbs/23_groups.ipynb #3cca8757
 def groups_in(
@@ -195,7 +195,7 @@ def write_once(root, group, df, *, asked=None, widen=False)->SaveResult:
     added = fresh.height - corrected
     if fresh.height: append(root/group, date_rows(fresh, now()).sort(order_of(fresh.columns)), by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
     if df.height: tell_ledger(root, group, df, fresh, asked=asked, version=0 if df['held'].any() else before + bool(fresh.height))
-    return SaveResult(open_delta(root/group).version() if fresh.height or seen else None, added, corrected, sent - added - corrected)
+    return SaveResult(newest_version(root/group) if fresh.height or seen else None, added, corrected, sent - added - corrected)
 
 # %% ../nbs/23_groups.ipynb #569c34c1
 EVERY = 8   # versions between two looks at the files

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'parameters_of', 'check_parameters', 'result_of', 'NotebookFailed', 'failure', 'kernels_with_log',
-           'run_notebook', 'notebook_folder', 'Job', 'CityResult', 'parameters_for', 'run_city', 'finished', 'put',
-           'news_to', 'pass_on', 'run_cities', 'one_run', 'city_entry', 'save_results']
+           'run_notebook', 'notebook_folder', 'notebook_for', 'cells_of', 'edited_notebooks', 'Job', 'CityResult',
+           'parameters_for', 'run_city', 'finished', 'put', 'news_to', 'pass_on', 'run_cities', 'one_run', 'city_entry',
+           'save_results']
 
 # %% ../nbs/61_pipeline.ipynb #36ab39e7
 import ast
@@ -24,7 +25,7 @@ from typing import Callable
 
 from filelock import FileLock, Timeout
 
-from .core import AqwError, Settings, data_root, now, reports_root
+from .core import AqwError, Settings, mark_root, now, reports_root
 from .locations import city_slug
 
 # %% ../nbs/61_pipeline.ipynb #8683056a
@@ -33,7 +34,8 @@ def parameters_of(
 )->dict:            # Name -> default
     "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
     import nbformat
-    cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
+    try: cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
+    except (ValueError, AttributeError, nbformat.ValidationError) as e: raise AqwError(f"{notebook} is no notebook: {e}", "restore it; a copy of yours can be deleted, and aqw init makes a fresh one") from e
     if len(cells) != 1: raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one", "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
     try: return {n.targets[0].id: ast.literal_eval(n.value) for n in ast.parse(cells[0].source).body}
     except (AttributeError, ValueError, SyntaxError) as e:
@@ -74,8 +76,8 @@ def failure(
     executed:Path      # The notebook with the error in it
 )->NotebookFailed:
     "The reason that a notebook stopped, with its remedy."
-    what, _, do = error.evalue.partition('\n  -> ')
-    known = error.ename in ('AqwError', 'NotebookFailed')
+    what, ours, do = error.evalue.partition('\n  -> ')
+    known = ours or error.ename in ('AqwError', 'NotebookFailed')
     return NotebookFailed(what if known else f"{error.ename}: {what}", do if known else f"open {executed}: the failing cell is marked", str(executed))
 
 # %% ../nbs/61_pipeline.ipynb #954122be
@@ -117,6 +119,31 @@ def notebook_folder()->Path:
     checkout = package.parent/'nbs'/'pipelines'
     return checkout if checkout.exists() else package/'assets'/'pipelines'
 
+# %% ../nbs/61_pipeline.ipynb #26440a69
+def notebook_for(
+    home:str|Path,             # Home folder
+    name:str,                  # '2_train'
+    *, part:str='pipelines'    # Or 'dashboard'
+)->Path:
+    "The notebook that runs in a home: the copy that is kept there, else the workbench's own."
+    mine = Path(home)/'notebooks'/part/f'{name}.ipynb'
+    return mine if mine.exists() else notebook_folder().parent/part/mine.name
+
+# %% ../nbs/61_pipeline.ipynb #42c6ca71
+def cells_of(
+    notebook:Path   # Any
+)->list|None:       # Kind and source of each cell; None where it cannot be read
+    "What a notebook says, without outputs and metadata."
+    try: return [(c['cell_type'], ''.join(c['source'])) for c in json.loads(notebook.read_text(encoding='utf-8'))['cells']]
+    except (ValueError, KeyError, TypeError): return None
+
+def edited_notebooks(
+    home:str|Path   # Home folder
+)->list[str]:       # Their names, '2_train'
+    "The pipeline notebooks of a home that say something else than the workbench's own."
+    pairs = {p.stem: (notebook_for(home, p.stem), p) for p in sorted(notebook_folder().glob('*.ipynb'))}
+    return [name for name, (used, own) in pairs.items() if cells_of(used) != cells_of(own)]
+
 # %% ../nbs/61_pipeline.ipynb #291cf9e8
 @dataclass(frozen=True)
 class Job:
@@ -147,9 +174,10 @@ def parameters_for(
     stage:str,      # Its stage
     folder:Path     # Where its executed notebooks go
 )->dict:
-    "What a stage's notebook is given: of the job's values those that it knows."
+    "What a stage's notebook is given: of the job's values those that it has to know."
     values = {**asdict(job), 'run_id': job.run, 'frames': str(folder/'frames')}
-    known = parameters_of(notebook_folder()/f'{STAGES[stage]}.ipynb')
+    name = STAGES[stage]
+    known = {**parameters_of(notebook_folder()/f'{name}.ipynb'), **parameters_of(notebook_for(job.home, name))}
     return {name: values[name] for name in known if name in values}
 
 # %% ../nbs/61_pipeline.ipynb #b2f70080
@@ -162,7 +190,7 @@ def run_city(
     for stage in job.stages:
         tell(job.city, stage, 'begins', 0.)
         executed, start = folder/f'{STAGES[stage]}.ipynb', time.perf_counter()
-        try: done.results[stage] = run_notebook(notebook_folder()/executed.name, executed, parameters_for(job, stage, folder))
+        try: done.results[stage] = run_notebook(notebook_for(job.home, executed.stem), executed, parameters_for(job, stage, folder))
         except Exception as e:
             done.failed = {'stage': stage, 'reason': str(e.what if isinstance(e, AqwError) else f'{type(e).__name__}: {e}'),
                            'do': getattr(e, 'do', ''), 'notebook': getattr(e, 'notebook', str(executed))}
@@ -222,8 +250,7 @@ def one_run(
     settings:Settings   # The data root to hold
 ):
     "Hold the data root for this run; `AqwError` when another run holds it."
-    root = data_root(settings)
-    root.mkdir(parents=True, exist_ok=True)
+    root = mark_root(settings)
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
     except Timeout as e:

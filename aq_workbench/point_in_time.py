@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARTS', 'YOUNG', 'entity_of', 'age_of', 'timeline', 'Line', 'line_of', 'last_before', 'positions', 'gather',
            'look_up', 'part_of', 'write_arrow', 'read_arrow', 'write_part', 'read_part', 'Index', 'read_index',
-           'write_index', 'extend_index', 'look_up_parts']
+           'write_index', 'extend_index', 'one_line']
 
 # %% ../nbs/22_point_in_time.ipynb #652b096b
 import json
@@ -97,9 +97,11 @@ def gather(
     columns:list[str]      # Which to take
 )->pl.DataFrame:
     "Rows of a frame by position; a row of nulls for -1."
-    index = pl.Series(np.where(rows < 0, 0, rows), dtype=pl.UInt32)
     if not frame.height: return frame.select(columns).clear(len(rows))
-    taken = frame.select(pl.col(columns).gather(index))
+    order = np.argsort(rows, kind='stable')
+    back = np.empty_like(order)
+    back[order] = np.arange(len(rows))
+    taken = frame.select(pl.col(columns).gather(np.maximum(rows[order], 0))).select(pl.col(columns).gather(back))
     return taken if (rows >= 0).all() else taken.select(pl.when(pl.Series(rows >= 0)).then(pl.col(c)).alias(c) for c in columns)
 
 # %% ../nbs/22_point_in_time.ipynb #31a40f77
@@ -216,20 +218,11 @@ def extend_index(
     write_index(place, index, before)
     return index
 
-# %% ../nbs/22_point_in_time.ipynb #11dd75db
-def look_up_parts(
-    labels:pl.DataFrame,     # With the entity's columns
-    lines:dict[str, Line],   # Part -> its timeline, of the parts that are needed
-    *, key:list[str],        # The group's key
-    at:pl.Series,            # Each label's moment
-    schema:dict,             # Columns to take -> type
-    ttl:timedelta|None=None  # How old a row may be
-)->pl.DataFrame:             # The columns of `schema`, a row a label
-    "What each label could know, from an index in parts."
-    where = labels.select(part_of(labels, key)).with_row_index('row').with_columns(at=at)
-    found = [pl.DataFrame(schema={'row':pl.UInt32, **schema})]
-    for (part,), mine in where.partition_by('part', as_dict=True).items():
-        if str(part) not in lines: continue
-        taken = look_up(labels[mine['row']], lines[str(part)], at=mine['at'], columns=list(schema), age=age_of(key), ttl=ttl)
-        found.append(taken.insert_column(0, mine['row']).cast(schema))
-    return where.select('row').join(pl.concat(found), on='row', how='left', maintain_order='left').drop('row')
+# %% ../nbs/22_point_in_time.ipynb #7535d67c
+def one_line(
+    parts:list[Line]   # At least one
+)->Line:
+    "The parts of an index as one timeline."
+    ends = np.cumsum([0, *(p.frame.height for p in parts)])
+    bounds = [p.bounds.with_columns(pl.col('start', 'stop') + int(n)) for p, n in zip(parts, ends)]
+    return Line(pl.concat([p.frame for p in parts], rechunk=False), pl.concat(bounds))

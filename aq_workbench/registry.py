@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from .core import AqwError, Settings, data_root, now, tracking_uri
+from .core import AqwError, Settings, mark_root, now, open_root, tracking_uri
 from .locations import city_slug
 
 # %% ../nbs/32_registry.ipynb #1bc9eb9a
@@ -368,12 +368,13 @@ class RegistryReader:
     "What can be asked of a registry; each kind of source has its own."
     def __init__(self, settings:Settings|None=None):
         self.settings = settings or Settings()
-        self.root, self.uri = data_root(self.settings), tracking_uri(self.settings)
+        self.root, self.uri = open_root(self.settings), tracking_uri(self.settings)
         self.lock = FileLock((sqlite_file(self.uri) or self.root/'mlflow.db').with_suffix('.lock'), timeout=60)
 
     @cached_property
     def client(self):
         "The MLflow client; the first process creates the database, the others wait."
+        mark_root(self.settings)
         with explained(self.uri):
             Path(self.lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             with self.lock: return open_client(self.uri, self.root/'mlartifacts')

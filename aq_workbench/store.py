@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['REFUSED', 'MEANING', 'COLUMNS', 'quarantine_rows', 'as_text', 'refused_frame', 'summary_of', 'describe_readings',
-           'said_of', 'say_units', 'describe_columns', 'store_place', 'as_groups', 'StoreReader', 'StoreJoins',
-           'StoreHistory', 'FeatureStore', 'tidy_store']
+           'said_of', 'say_units', 'describe_columns', 'store_place', 'open_store', 'as_groups', 'StoreReader',
+           'StoreJoins', 'StoreHistory', 'FeatureStore', 'tidy_store']
 
 # %% ../nbs/25_store.ipynb #baf6ffde
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from shutil import disk_usage
 import pandas as pd
 import polars as pl
 
-from .core import Settings, TS, UNITS, as_polars, data_root, now, utc
+from .core import Settings, TS, UNITS, as_polars, check_kind, check_mark, data_root, mark_root, new_mark, now, open_root, parse_mark, utc
 from .facts import BOOKKEEPING, READINGS, Refused, SaveResult, key_of, keep_units, prepare, units_of
 from .groups import all_rows, diff_of, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
-from .joins import current_index, frame_at, label_frame, lines_for
-from .tables import Place, add_own, compact, is_table, place_of, read_own, vacuum, versions_of
+from .joins import current_index, frame_at, label_frame, line_for
+from .tables import Place, add_own, compact, is_table, newest_version, place_of, read_bytes, read_own, vacuum, versions_of, write_bytes
 
 # %% ../nbs/25_store.ipynb #a5ee7077
 REFUSED = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String, 'created_ts':TS}
@@ -124,6 +124,20 @@ def store_place(
     if not settings.store: return place_of(data_root(settings)/'store')
     return place_of(settings.store, settings.storage_options)/settings.source
 
+# %% ../nbs/25_store.ipynb #b23104af
+def open_store(
+    settings:Settings,     # Home, kind of source, perhaps an address
+    *, writing:bool=False  # Leave the marks where they lack
+)->Place:
+    "Where the store lies; `AqwError` where it is of another kind or was written by a newer workbench."
+    (mark_root if writing else open_root)(settings)
+    root = store_place(settings)
+    if not settings.store: return root
+    data = read_bytes(root/'aqw.json')
+    check_mark(parse_mark(data, f'{root}/aqw.json'), settings, where=str(root))
+    if data is None and writing: write_bytes(root/'aqw.json', new_mark(settings))
+    return root
+
 # %% ../nbs/25_store.ipynb #eb152813
 def as_groups(
     groups:'str|list|dict'   # One name, several, or name -> columns
@@ -136,7 +150,7 @@ class StoreReader:
     "What can be asked of a store; each group is a Delta table that any engine can read."
     def __init__(self, settings:Settings|None=None):
         self.settings = settings or Settings()
-        self.root = store_place(self.settings)
+        self.root = open_store(self.settings)
 
     def scan(self, group=READINGS, **query)->pl.LazyFrame:
         "The current row of each key as a polars LazyFrame; `asof`, `version`, `start`, `end`, `on_time` and `where` as in `scan_group`."
@@ -168,11 +182,11 @@ class StoreJoins(StoreReader):
         super().__init__(settings)
         self.open_lines = {}
 
-    def lines(self, group, version=None)->tuple:
-        "Key and timelines of a group; those of the newest version stay open."
-        if version is not None: return lines_for(self.root, group, version)
-        newest = open_table(self.root, group).version()
-        if self.open_lines.get(group, (None,))[0] != newest: self.open_lines[group] = newest, lines_for(self.root, group)
+    def line(self, group, version=None)->tuple:
+        "Key and timeline of a group; that of the newest version stays open."
+        if version is not None: return line_for(self.root, group, version)
+        newest = newest_version(self.root/group) if group in self.open_lines else None
+        if newest is None or self.open_lines[group][0] != newest: self.open_lines[group] = self.prepare_index(group), line_for(self.root, group)
         return self.open_lines[group][1]
 
     def prepare_index(self, group=READINGS)->int:
@@ -182,7 +196,7 @@ class StoreJoins(StoreReader):
     def training_frame(self, labels, groups=READINGS, *, at='issued_at', asof=None, ttl=None, versions=None):
         "Labels with the columns that each could know at its moment `at`, never later than `asof`; a frame of the labels' kind."
         groups, rows = as_groups(groups), label_frame(labels, at)
-        found = frame_at(rows, groups, {g: self.lines(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof, ttl=ttl)
+        found = frame_at(rows, groups, {g: self.line(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof, ttl=ttl)
         return found.to_pandas() if isinstance(labels, pd.DataFrame) else found
 
     def online(self, entities, groups=READINGS, *, asof=None, ttl=None):
@@ -236,6 +250,8 @@ class FeatureStore(StoreHistory):
         "Append what is new or changed and say how much that was."
         try:
             rows = prepare(df, feature_group)
+            if feature_group == READINGS: check_kind(rows, self.settings.source)
+            open_store(self.settings, writing=True)
             said = {**(units_of(rows) if feature_group != READINGS else {}), **(units or {})}
             if said or meanings: say_units(self.root, feature_group, said, meanings or {})
             return write_group(self.root, feature_group, rows, asked=asked, widen=new_columns)

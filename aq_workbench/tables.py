@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['WRITER', 'CONFIGURATION', 'FIRST', 'MANY_FILES', 'Place', 'place_of', 'bucket_of', 'write_bytes', 'read_bytes',
            'folders_in', 'is_table', 'explained', 'whole_parquet', 'mend_log', 'check_commits', 'LocalTable',
-           'open_delta', 'who', 'commit_note', 'found', 'append', 'read_own', 'retried', 'add_own', 'crowded',
-           'compact', 'vacuum', 'lost_files', 'check_files', 'open_version', 'versions_of']
+           'open_delta', 'newest_version', 'who', 'commit_note', 'found', 'append', 'read_own', 'retried', 'add_own',
+           'crowded', 'compact', 'vacuum', 'lost_files', 'check_files', 'open_version', 'versions_of']
 
 # %% ../nbs/20_tables.ipynb #ad92c8bc
 import getpass
@@ -178,6 +178,14 @@ def open_delta(
         try: return kind(place.url, version=version, storage_options=place.storage)
         except DeltaError: mend_log(place)
         return kind(place.url, version=version, storage_options=place.storage)
+
+# %% ../nbs/20_tables.ipynb #6e441135
+def newest_version(
+    place:Place   # A table
+)->int:
+    "The number of the newest commit; -1 before the first."
+    if place.local is None: return open_delta(place).version()
+    return max((int(n[:-5]) for n in os.listdir(place.local/'_delta_log') if n.endswith('.json') and n[:-5].isdigit()), default=-1)
 
 # %% ../nbs/20_tables.ipynb #60e6dc45
 WRITER = 'aq_workbench'

@@ -6,7 +6,7 @@
 import re
 import sys
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import copyfile, copytree, rmtree
 from tempfile import TemporaryDirectory
 
 import nbformat
@@ -14,6 +14,7 @@ from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("pipelines", "dashboard")
+PROJECT = {".env.example": "env.example", "cities.yaml": "cities.yaml"}  # what `aqw init` hands out; a leading dot would stay out of the wheel
 
 
 def export_package(root):
@@ -39,6 +40,7 @@ def copy_assets(assets):
     for name in COPIED:
         if (assets / name).exists(): rmtree(assets / name)
         copytree(ROOT / "nbs" / name, assets / name, ignore=lambda folder, names: [n for n in names if not n.endswith(".ipynb")])
+    for source, name in PROJECT.items(): copyfile(ROOT / source, assets / "project" / name)
 
 
 def files_under(folder):
@@ -51,6 +53,8 @@ def differences():
     for name in COPIED:
         source = {k: v for k, v in files_under(ROOT / "nbs" / name).items() if k.endswith(".ipynb")}
         if source != files_under(ROOT / "aq_workbench/assets" / name): found.append(f"aq_workbench/assets/{name} is not nbs/{name}")
+    for source, name in PROJECT.items():
+        if (ROOT / source).read_bytes() != (ROOT / "aq_workbench/assets/project" / name).read_bytes(): found.append(f"aq_workbench/assets/project/{name} is not {source}")
     with TemporaryDirectory() as folder:
         copytree(ROOT / "nbs", Path(folder) / "nbs")
         lib = Path(folder) / "aq_workbench"

@@ -31,7 +31,7 @@ def clean(tmp_path_factory):
 def test_wheel_carries_its_notebooks_and_its_paper(clean):
     import zipfile
     names = zipfile.ZipFile(next((clean / "dist").glob("*.whl"))).namelist()
-    for name in ("pipelines/1_ingest.ipynb", "pipelines/5_report.ipynb", "dashboard/monitoring.ipynb", "paper/paper.tex"):
+    for name in ("pipelines/1_ingest.ipynb", "pipelines/5_report.ipynb", "dashboard/monitoring.ipynb", "paper/paper.tex", "project/env.example", "project/gitignore"):
         assert f"aq_workbench/assets/{name}" in names
     assert not [n for n in names if n.startswith(("nbs/", "tests/", "docs/"))]
 
@@ -42,6 +42,14 @@ def test_wheel_runs_the_whole_flow(clean):
     assert "pm25_regressor v1" in shown and "Try next" in shown
     where = run(clean / "env/bin/python", "-c", "import aq_workbench.pipeline as p; print(p.notebook_folder())", cwd=clean)
     assert "site-packages" in where and "assets" in where
+
+
+def test_wheel_makes_a_project(clean):
+    shown = run(clean / "env/bin/aqw", "init", clean / "air", cwd=clean)
+    assert "Made: cities.yaml, .env" in shown and (clean / "air/notebooks/pipelines/1_ingest.ipynb").exists()
+    code = "import aq_workbench.pipeline as p, sys; print(p.notebook_for(sys.argv[1], '1_ingest'), p.edited_notebooks(sys.argv[1]))"
+    assert run(clean / "env/bin/python", "-c", code, clean / "air", cwd=clean).strip() == f"{clean / 'air/notebooks/pipelines/1_ingest.ipynb'} []"
+    assert '"state": "fail"' not in run(clean / "env/bin/aqw", "doctor", "--json", cwd=clean / "air", OPENAQ_API_KEY="")
 
 
 def test_clean_environment_has_no_nbdev(clean):
