@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['KEY_NAMES', 'READINGS', 'BOOKKEEPING', 'WIDER', 'key_of', 'batch_hash', 'Refused', 'one_row_a_fact', 'same_value',
-           'spans', 'was_covered', 'date_rows', 'visible_from', 'current_rows', 'newest_run', 'SaveResult', 'prepare',
-           'compare', 'fits', 'contract_faults', 'keep_contract', 'keep_units', 'units_of']
+           'spans', 'was_covered', 'date_rows', 'visible_from', 'current_rows', 'newest_run', 'SaveResult', 'storable',
+           'prepare', 'compare', 'fits', 'contract_faults', 'keep_contract', 'keep_units', 'units_of']
 
 # %% ../nbs/21_facts.ipynb #d28443ef
 from datetime import datetime
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import polars as pl
+import polars.selectors as cs
 
 from .core import AqwError, TS, as_polars, check_readings, now, source_lag
 
@@ -142,13 +143,23 @@ class SaveResult(NamedTuple):
     corrected:int      # Rows that supersede an earlier value
     unchanged:int      # Rows that the store already had
 
+# %% ../nbs/21_facts.ipynb #57d29c92
+def storable(
+    df:pl.DataFrame,   # What the caller wants to store
+    group:str          # Where
+)->pl.DataFrame:
+    "The rows in types that Delta has: categories as text, whole numbers with a sign; `AqwError` for columns that it cannot hold."
+    odd = {c: str(t) for c, t in df.schema.items() if t.base_type() in (pl.Duration, pl.Time, pl.Object)}
+    if odd: raise Refused(f"group {group!r} cannot hold columns of these types: {odd}", "turn them into numbers or text, df[...].dt.total_seconds() say; nothing of this batch was stored")
+    return df.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String), cs.unsigned_integer().cast(pl.Int64))
+
 # %% ../nbs/21_facts.ipynb #b1938c10
 def prepare(
     df:pd.DataFrame|pl.DataFrame,  # What the caller wants to store
     group:str                      # Where
 )->pl.DataFrame:                   # Checked rows with a `batch_id` each
     "Check the rows of a group and give each its batch; readings follow their contract, other groups need `event_ts`."
-    try: df = check_readings(df) if group == READINGS else as_polars(df)
+    try: df = check_readings(df) if group == READINGS else storable(as_polars(df), group)
     except AqwError as e: raise Refused(e.what, e.do) from e
     if 'event_ts' not in df.columns:
         raise Refused(f"group {group!r} needs a time column `event_ts`; got {sorted(df.columns)}", "add event_ts: the END of the period a row speaks of")
@@ -206,7 +217,9 @@ def keep_contract(
     *, widen:bool=False   # New columns are welcome
 )->pl.DataFrame:
     "The rows in the store's types; `AqwError` names what does not fit."
-    if not kept: return df
+    if not kept:
+        if bare := [c for c, t in df.schema.items() if t == pl.Null]: raise Refused(f"columns {bare} have neither a value nor a type, and group {group!r} is new", "give them a type, .cast(float) say, or leave them out; nothing of this batch was stored")
+        return df
     if faults := contract_faults(dict(df.schema), kept, widen=widen):
         raise Refused(f"these rows do not fit group {group!r}: {'; '.join(faults)}", "mend the frame, or save it as another group; nothing of this batch was stored")
     try: return df.with_columns(pl.col(c).cast(kept[c]) for c in df.columns if c in kept)

@@ -6,7 +6,7 @@
 __all__ = ['TAGS', 'ROWS', 'EVERY', 'groups_in', 'tags_of', 'version_number', 'open_table', 'months_between', 'all_rows',
            'scan_group', 'rows_beside', 'current_beside', 'ledger_rows', 'mark_replays', 'order_of', 'fresh_rows',
            'tell_ledger', 'write_once', 'write_group', 'history_of', 'forget', 'withdraw_batch', 'diff_of',
-           'tag_version', 'restore_group']
+           'tag_version', 'remember', 'restore_group']
 
 # %% ../nbs/23_groups.ipynb #65bb8f6b
 import re
@@ -194,7 +194,7 @@ def write_once(root, group, df, *, asked=None, widen=False)->SaveResult:
     corrected = int(fresh['corrects'].sum())
     added = fresh.height - corrected
     if fresh.height: append(root/group, date_rows(fresh, now()).sort(order_of(fresh.columns)), by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
-    if df.height: tell_ledger(root, group, df, fresh, asked=asked, version=before + bool(fresh.height))
+    if df.height: tell_ledger(root, group, df, fresh, asked=asked, version=0 if df['held'].any() else before + bool(fresh.height))
     return SaveResult(newest_version(root/group) if fresh.height or seen else None, added, corrected, sent - added - corrected)
 
 # %% ../nbs/23_groups.ipynb #569c34c1
@@ -298,6 +298,21 @@ def tag_version(
     add_own(root/'_tags', pl.DataFrame(schema=TAGS), new)
     return number
 
+# %% ../nbs/23_groups.ipynb #76ac8d34
+def remember(
+    root:Place,   # The store
+    group:str,    # Name of the group
+    version:int   # Since when they have been there
+)->int:           # Rows that the ledger did not know of
+    "Tell the ledger of rows that it has forgotten."
+    rows, ledger = all_rows(root, group), root/f'_{group}_batches'
+    series = ['batch_id', *(k for k in key_of(rows.collect_schema().names()) if k != 'event_ts')]
+    with explained(root/group):
+        if is_table(ledger): rows = rows.join(pl.scan_delta(open_delta(ledger)), on=series, how='anti', nulls_equal=True)
+        lost = rows.collect()
+    if lost.height: tell_ledger(root, group, lost.with_columns(held=True), lost.clear(), asked=None, version=version)
+    return lost.height
+
 # %% ../nbs/23_groups.ipynb #adc351d3
 def restore_group(
     root:Place,         # The store
@@ -308,7 +323,8 @@ def restore_group(
     number = open_table(root, group, version).version()
     def once():
         table = open_delta(root/group)
-        table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
+        if table.version() > number: table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
     with explained(root/group): retried(once, root/group)
     forget(root, group, f'version > {number}')
+    remember(root, group, number)
     return open_delta(root/group).version()

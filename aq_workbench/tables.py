@@ -100,7 +100,7 @@ def folders_in(
 )->list[str]:     # By name
     "The folders of a place; none where it does not exist."
     if place.local: return sorted(p.name for p in place.local.glob('*/') if p.is_dir())
-    return sorted(p.rstrip('/').rsplit('/')[-1] for p in bucket_of(place).list_with_delimiter()['common_prefixes'])
+    with explained(place): return sorted(p.rstrip('/').rsplit('/')[-1] for p in bucket_of(place).list_with_delimiter()['common_prefixes'])
 
 # %% ../nbs/20_tables.ipynb #ef3e3ec7
 def is_table(
@@ -108,7 +108,7 @@ def is_table(
 )->bool:
     "Whether a Delta table begins there."
     if place.local: return any((place.local/'_delta_log').glob('*.json'))
-    return DeltaTable.is_deltatable(place.url, storage_options=place.storage)
+    with explained(place): return DeltaTable.is_deltatable(place.url, storage_options=place.storage)
 
 # %% ../nbs/20_tables.ipynb #fdbd21f4
 @contextmanager
@@ -122,32 +122,31 @@ def explained(
         if 'No space left' in str(e) or getattr(e, 'errno', None) == 28:
             raise AqwError(f"the disk of {place} is full; everything that was stored before is safe",
                            "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run again: what is stored is not stored twice") from e
-        backup = f"restore {place/'_delta_log'} from a backup, or move {place} away and load its sources again"
+        backup = f"restore {place/'_delta_log'} from a backup, or move {place} away with its companions (_{place.name}_batches, _index_{place.name}) and load its sources again"
         raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}", backup if place.local else f"look whether the address and AQW_STORAGE_OPTIONS are right and the storage answers; if so, {backup}") from e
 
 # %% ../nbs/20_tables.ipynb #6ba0a27a
 def whole_parquet(
     path:Path   # A file
 )->bool:
-    "Whether a file begins and ends as parquet does."
-    data = path.read_bytes()
+    "Whether a file begins and ends as parquet does; another reader may have set it aside by now."
+    try: data = path.read_bytes()
+    except FileNotFoundError: return True
     return len(data) > 12 and data[:4] == data[-4:] == b'PAR1'
 
 # %% ../nbs/20_tables.ipynb #53b16007
 def mend_log(
     place:Place   # A table that cannot be opened
-)->bool:          # Whether it is worth to try again
+):
     "Set torn checkpoints aside, where the commits they sum up are complete."
-    if place.local is None: return False
+    if place.local is None: return
     log = place.local/'_delta_log'
     commits = sorted(int(p.stem) for p in log.glob('*.json') if p.stem.isdigit())
     torn = [p for p in log.glob('*.checkpoint*.parquet') if not whole_parquet(p)]
-    hint = log/'_last_checkpoint'
-    if commits != list(range(len(commits))) or not commits or not (torn or hint.exists()): return False
+    if commits != list(range(len(commits))): return
     for p in torn:
         with suppress(FileNotFoundError): p.rename(p.with_suffix('.torn'))
-    hint.unlink(missing_ok=True)
-    return True
+    (log/'_last_checkpoint').unlink(missing_ok=True)
 
 # %% ../nbs/20_tables.ipynb #d255eef9
 def check_commits(
@@ -177,8 +176,7 @@ def open_delta(
     with explained(place):
         check_commits(place)
         try: return kind(place.url, version=version, storage_options=place.storage)
-        except DeltaError:
-            if not mend_log(place): raise
+        except DeltaError: mend_log(place)
         return kind(place.url, version=version, storage_options=place.storage)
 
 # %% ../nbs/20_tables.ipynb #6e441135
