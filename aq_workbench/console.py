@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Cities', 'Source', 'Days', 'Folder', 'Mapping', 'Asof', 'Workers', 'Port', 'Browser', 'KINDS', 'STANDARD_CITIES',
            'CityPlan', 'read_plans', 'plans_for', 'Watcher', 'rmse_cell', 'verdict_cell', 'results_table',
-           'failures_table', 'print_frame', 'run_name', 'Outcome', 'report_notebook', 'run_stages', 'next_step',
-           'tell_outcome', 'choose_source', 'settings_for', 'base_url', 'check_paths', 'checked_source', 'gather',
-           'known_cities', 'step', 'free_port', 'call']
+           'failures_table', 'cell_text', 'print_frame', 'run_name', 'Outcome', 'report_notebook', 'run_stages',
+           'next_step', 'tell_outcome', 'choose_source', 'settings_for', 'base_url', 'check_paths', 'checked_source',
+           'gather', 'known_cities', 'step', 'free_port', 'call']
 
 # %% ../nbs/62_console.ipynb #f23903c0
 import json
@@ -107,7 +107,8 @@ def results_table(
     whole:dict   # results.json
 )->Table:
     "One row a city that ran."
-    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets', title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    scored = any(e.get('scores') for e in whole['cities'].values())
+    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets' if scored else None, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for name in ('city', 'sites', 'rows\n(new)', 'models', '1 h', '6 h', '24 h', 'drifted'):
         table.add_column(name, justify='left' if name in ('city', 'models', 'drifted') else 'right', no_wrap=name != 'city', overflow='fold')
     for city, e in whole['cities'].items():
@@ -126,6 +127,16 @@ def failures_table(
     for city, f in failed.items(): table.add_row(city, f['stage'], f['reason'], f"{f['do']}\n{f['notebook']}".strip())
     return table
 
+# %% ../nbs/62_console.ipynb #e69f572e
+def cell_text(
+    value   # Of a frame
+)->str:
+    "A value as a person reads it."
+    if value is None or value != value: return ''
+    if hasattr(value, 'strftime'): return f'{value:%Y-%m-%d %H:%M}'
+    if isinstance(value, int) and not isinstance(value, bool): return f'{value:,}'
+    return f'{value:,.4g}' if isinstance(value, float) else str(value)
+
 # %% ../nbs/62_console.ipynb #4b8bb0fd
 def print_frame(
     frame,             # pandas frame
@@ -133,9 +144,9 @@ def print_frame(
     *, title:str=''    # Above it
 ):
     "Print a frame as a table."
-    table = Table(title=title, title_justify='left')
-    for name in frame.columns: table.add_column(str(name), overflow='fold')
-    for row in frame.itertuples(index=False): table.add_row(*('' if v is None else f'{v:,}' if isinstance(v, int) else str(v) for v in row))
+    table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for name in frame.columns: table.add_column(str(name), overflow='fold', justify='right' if frame[name].dtype.kind in 'iuf' else 'left')
+    for row in frame.astype(object).itertuples(index=False): table.add_row(*map(cell_text, row))
     console.print(table)
 
 # %% ../nbs/62_console.ipynb #839682c7

@@ -35,10 +35,9 @@ def batch_hash(
     df:pl.DataFrame,   # Rows of one batch
     moment:datetime    # When they were observed
 )->str:                # 16 hexadecimal characters
-    "SHA-256 of the rows' text in a fixed order and the moment, without the store's own columns."
-    content = df.drop(BOOKKEEPING, strict=False)
-    text = content.sort(content.columns).write_csv() + moment.isoformat()
-    return sha256(text.encode()).hexdigest()[:16]
+    "A name from the rows, whatever their order, and the moment, without the store's own columns."
+    rows = df.select(sorted(set(df.columns) - set(BOOKKEEPING))).hash_rows(seed=0).sort()
+    return sha256(rows.to_numpy().tobytes() + moment.isoformat().encode()).hexdigest()[:16]
 
 # %% ../nbs/21_facts.ipynb #47b83419
 class Refused(AqwError):

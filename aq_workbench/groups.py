@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['TAGS', 'ROWS', 'EVERY', 'groups_in', 'tags_of', 'version_number', 'open_table', 'months_between', 'all_rows',
-           'scan_group', 'current_beside', 'ledger_rows', 'order_of', 'write_once', 'write_group', 'history_of',
-           'withdraw_batch', 'diff_of', 'tag_version', 'restore_group']
+           'scan_group', 'rows_beside', 'current_beside', 'ledger_rows', 'mark_replays', 'order_of', 'fresh_rows',
+           'tell_ledger', 'write_once', 'write_group', 'history_of', 'forget', 'withdraw_batch', 'diff_of',
+           'tag_version', 'restore_group']
 
 # %% ../nbs/23_groups.ipynb #65bb8f6b
 import re
@@ -16,7 +17,7 @@ from deltalake import DeltaTable, WriterProperties
 
 from .core import AqwError, TS, now, source_lag, utc
 from .facts import BOOKKEEPING, READINGS, SaveResult, compare, current_rows, date_rows, keep_contract, key_of, newest_run, spans, visible_from, was_covered
-from .tables import WRITER, Place, append, commit_note, compact, explained, folders_in, is_table, open_delta, open_version, read_own, retried
+from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, newest_version, open_delta, open_version, read_own, retried
 
 # %% ../nbs/23_groups.ipynb #3cca8757
 def groups_in(
@@ -56,7 +57,10 @@ def open_table(
     "A group's Delta table; `AqwError` when there is none, when it is broken, or when vacuum has taken the version."
     if not is_table(root/group): raise AqwError(f"the store has no group {group!r}; it has {groups_in(root) or 'nothing yet'}", "load data first: aqw run, or FeatureStore().save_features(df)")
     number = version_number(root, group, version)
-    return open_delta(root/group) if number is None else open_version(root/group, number)
+    if number is not None: return open_version(root/group, number)
+    table = open_delta(root/group)
+    check_files(root/group, table)
+    return table
 
 # %% ../nbs/23_groups.ipynb #c7cd54a7
 def months_between(
@@ -102,6 +106,15 @@ def scan_group(
     rows = current_rows(rows, key_of(columns))
     return newest_run(rows) if group == READINGS else rows
 
+# %% ../nbs/23_groups.ipynb #a375d255
+def rows_beside(
+    seen:DeltaTable,  # The group as the writer sees it
+    df:pl.DataFrame   # Rows about to be written
+)->pl.LazyFrame:      # Superseded ones too
+    "The store's rows between the first and the last hour of `df`."
+    first, last = df['event_ts'].min(), df['event_ts'].max()
+    return pl.scan_delta(seen).filter(months_between(first, last), pl.col('event_ts').is_between(first, last)).drop('month')
+
 # %% ../nbs/23_groups.ipynb #95dd53b8
 def current_beside(
     seen:DeltaTable|None,  # The group as the writer sees it; None before its first row
@@ -110,21 +123,33 @@ def current_beside(
 )->pl.DataFrame:           # Current rows of the same stretch of time; none for a new group
     "The store's current rows between the first and the last hour of `df`."
     if seen is None or df.is_empty(): return df.clear().with_columns(created_ts=pl.lit(None, TS))
-    first, last = df['event_ts'].min(), df['event_ts'].max()
-    rows = pl.scan_delta(seen).filter(months_between(first, last), pl.col('event_ts').is_between(first, last))
-    return current_rows(rows, key).collect()
+    return current_rows(rows_beside(seen, df), key).collect()
 
 # %% ../nbs/23_groups.ipynb #94c84e2d
 def ledger_rows(
     root:Place,       # The store
     group:str,        # Name of the group
     df:pl.DataFrame   # Rows about to be written
-)->pl.DataFrame:      # batch_id, the key without event_ts, start, end, version
+)->pl.DataFrame:      # batch_id, the key without event_ts, start, end, added, version
     "The ledger's entries that concern some rows: their batches, and the stretches that they lie in."
-    empty = spans(df, key_of(df.columns)).clear().with_columns(version=pl.lit(0))
+    empty = spans(df, key_of(df.columns)).clear().with_columns(added=pl.lit(0, pl.Int64), version=pl.lit(0, pl.Int64))
     if df.is_empty(): return empty
     meets = (pl.col('start') <= df['event_ts'].max()) & (pl.col('end') >= df['event_ts'].min())
     return read_own(root/f'_{group}_batches', empty, meets | pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+
+# %% ../nbs/23_groups.ipynb #aa404e81
+def mark_replays(
+    df:pl.DataFrame,         # Prepared rows
+    seen:DeltaTable|None,    # The group as the writer sees it
+    ledger:pl.DataFrame      # From `ledger_rows`
+)->pl.DataFrame:             # With `held` (the group has rows of that batch and series) and `told` (the ledger knows of that, truly)
+    "Mark the rows of batches that were written before."
+    series = ['batch_id', *(k for k in key_of(df.columns) if k != 'event_ts')]
+    there = df.clear().lazy() if seen is None or df.is_empty() else rows_beside(seen, df).filter(pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+    held = there.select(*series, held=True).unique().collect()
+    told = ledger.group_by(series).agg(idle=pl.col('added').min() == 0)
+    both = df.join(held, on=series, how='left', nulls_equal=True).join(told, on=series, how='left', nulls_equal=True)
+    return both.with_columns(pl.col('held').fill_null(False), told=(pl.col('idle') | pl.col('held')).fill_null(False) & pl.col('idle').is_not_null()).drop('idle')
 
 # %% ../nbs/23_groups.ipynb #4b5f3524
 ROWS = WriterProperties(max_row_group_size=131_072)
@@ -135,24 +160,42 @@ def order_of(
     "How rows are sorted on disk: by what people ask for."
     return list(dict.fromkeys(c for c in ('city', 'location_id', 'parameter', *key_of(columns)) if c in columns))
 
+# %% ../nbs/23_groups.ipynb #d0bdb02d
+def fresh_rows(
+    df:pl.DataFrame,       # Rows of new batches
+    seen:DeltaTable|None,  # The group as the writer sees it
+    ledger:pl.DataFrame    # From `ledger_rows`
+)->pl.DataFrame:           # With `corrects`, `missed` and `before`, as `date_rows` wants them
+    "The rows that the store does not have, or has with another content."
+    key = key_of(df.columns)
+    marked = compare(df, current_beside(seen, df, key), key)
+    fresh = marked.filter(~pl.col('known') | pl.col('corrects'))
+    earlier = ledger.filter(~pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+    return fresh.with_columns(missed=~pl.col('known') & was_covered(fresh, earlier, key)).drop('known')
+
+# %% ../nbs/23_groups.ipynb #702c3166
+def tell_ledger(root, group, df, fresh, *, asked, version):
+    "Note what the batches of `df` covered and how much of it was `fresh`."
+    key = key_of(df.columns)
+    series = ['batch_id', *(k for k in key if k != 'event_ts')]
+    brought = pl.concat([df.filter('held').select(series), fresh.select(series)]).group_by(series).agg(added=pl.len().cast(pl.Int64))
+    entries = spans(df, key, asked).join(brought, on=series, how='left', nulls_equal=True).with_columns(pl.col('added').fill_null(0), version=pl.lit(version, pl.Int64))
+    retried(lambda: append(root/f'_{group}_batches', entries), root/f'_{group}_batches')
+
 # %% ../nbs/23_groups.ipynb #a5689328
 def write_once(root, group, df, *, asked=None, widen=False)->SaveResult:
     "One attempt of `write_group`; `CommitFailedError` where another writer came between."
-    key, sent = key_of(df.columns), df.height
-    seen = open_delta(root/group) if is_table(root/group) else None
+    seen, sent = open_table(root, group) if is_table(root/group) else None, df.height
+    before = seen.version() if seen else -1
+    df = keep_contract(df, dict(pl.scan_delta(seen).drop('month').collect_schema()) if seen else {}, group, widen=widen)
     ledger = ledger_rows(root, group, df)
-    df = df.filter(~pl.col('batch_id').is_in(ledger['batch_id'].unique().implode()))
-    marked = compare(df, current_beside(seen, df, key), key)
-    fresh = marked.filter(~pl.col('known') | pl.col('corrects'))
-    fresh = fresh.with_columns(missed=~pl.col('known') & was_covered(fresh, ledger, key))
+    df = mark_replays(df, seen, ledger).filter(~pl.col('told'))
+    fresh = fresh_rows(df.filter(~pl.col('held')).drop('held', 'told'), seen, ledger)
     corrected = int(fresh['corrects'].sum())
     added = fresh.height - corrected
-    if fresh.height:
-        rows = date_rows(fresh.drop('known'), now()).sort(order_of(fresh.columns))
-        append(root/group, rows, by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
-    version = open_delta(root/group).version() if fresh.height or seen else None
-    if df.height: append(root/f'_{group}_batches', spans(df, key, asked).with_columns(version=pl.lit(version, pl.Int64)))
-    return SaveResult(version, added, corrected, sent - added - corrected)
+    if fresh.height: append(root/group, date_rows(fresh, now()).sort(order_of(fresh.columns)), by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
+    if df.height: tell_ledger(root, group, df, fresh, asked=asked, version=before + bool(fresh.height))
+    return SaveResult(newest_version(root/group) if fresh.height or seen else None, added, corrected, sent - added - corrected)
 
 # %% ../nbs/23_groups.ipynb #569c34c1
 EVERY = 8   # versions between two looks at the files
@@ -165,8 +208,6 @@ def write_group(
     widen:bool=False        # Columns may be new
 )->SaveResult:
     "Append what is new or changed; a batch that was written before does nothing."
-    kept = {} if not is_table(root/group) else dict(all_rows(root, group).collect_schema())
-    df = keep_contract(df, kept, group, widen=widen)
     done = retried(lambda: write_once(root, group, df, asked=asked, widen=widen), root/group)
     if done.version and done.version % EVERY == 0 and done.added + done.corrected:
         compact(root/group, sort=order_of(df.columns)[:3])
@@ -185,8 +226,20 @@ def history_of(
     if wrong := sorted(set(key) - set(columns)): raise AqwError(f"{group!r} has no column {wrong}; it has {sorted(columns)}", "name columns of its key")
     mine = [pl.col(c) == (pl.lit(utc(v)).cast(TS) if columns and c.endswith(('_ts', '_at')) else v) for c, v in key.items()]
     back = read_own(root/f'_{group}_withdrawn', rows.head(0).collect().with_columns(withdrawn_ts=pl.lit(None, TS), reason=pl.lit(None, pl.String)), pl.all_horizontal(True, *mine))
-    found = pl.concat([rows.filter(*mine).collect(), back], how='diagonal').with_columns(visible_from=visible_from(columns))
-    return found.sort(*key_of(columns), 'created_ts')
+    rows = rows.filter(*mine).collect()
+    back = back.join(rows, on=[c for c in back.columns if c in columns], how='anti', nulls_equal=True)
+    return pl.concat([rows, back], how='diagonal').with_columns(visible_from=visible_from(columns)).sort(*key_of(columns), 'created_ts')
+
+# %% ../nbs/23_groups.ipynb #c6a70136
+def forget(
+    root:Place,   # The store
+    group:str,    # Name of the group
+    which:str     # Which entries, in SQL
+)->int:           # How many that were
+    "Take entries out of the ledger."
+    place = root/f'_{group}_batches'
+    if not is_table(place): return 0
+    with explained(place): return retried(lambda: open_delta(place).delete(which)['num_deleted_rows'], place)
 
 # %% ../nbs/23_groups.ipynb #041beb7f
 def withdraw_batch(
@@ -196,19 +249,17 @@ def withdraw_batch(
     reason:str=''    # Why, for the record
 )->int:              # Rows that were withdrawn
     "Take a wrong load out of every `asof`, on record."
+    mine, back = f"batch_id = '{batch_id.replace(chr(39), 2*chr(39))}'", root/f'_{group}_withdrawn'
     def once():
         table = open_table(root, group)
-        mine = pl.scan_delta(table).filter(pl.col('batch_id') == batch_id).drop('month').collect()
-        if mine.is_empty(): return 0
-        back = root/f'_{group}_withdrawn'
-        if read_own(back, mine.clear(), pl.col('batch_id') == batch_id).is_empty():
-            append(back, mine.with_columns(withdrawn_ts=pl.lit(now()).cast(TS), reason=pl.lit(reason)), message=f'batch {batch_id}', widen=is_table(back))
-        turn = (table.transaction_version(WRITER) or 0) + 1
-        table.delete(f"batch_id = '{batch_id.replace(chr(39), 2*chr(39))}'", commit_properties=commit_note(f'withdrew batch {batch_id}: {reason}', mine.height, turn))
-        return mine.height
+        rows = pl.scan_delta(table).filter(pl.col('batch_id') == batch_id).drop('month').collect()
+        if rows.is_empty(): return 0
+        told = rows.with_columns(withdrawn_ts=pl.lit(now()).cast(TS), reason=pl.lit(reason))
+        add_own(back, told.clear(), lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti', nulls_equal=True))
+        note = commit_note(f'withdrew batch {batch_id}: {reason}', rows.height, (table.transaction_version(WRITER) or 0) + 1)
+        return table.delete(mine, commit_properties=note)['num_deleted_rows']
     with explained(root/group): done = retried(once, root/group)
-    if not done: raise AqwError(f"{group!r} has no rows of batch {batch_id!r}", "store.batches() lists them")
-    open_delta(root/f'_{group}_batches').delete(f"batch_id = '{batch_id.replace(chr(39), 2*chr(39))}'")
+    if not forget(root, group, mine) and not done: raise AqwError(f"{group!r} has no rows of batch {batch_id!r}", "store.batches() lists them")
     return done
 
 # %% ../nbs/23_groups.ipynb #62489017
@@ -240,9 +291,11 @@ def tag_version(
     "Give a version a name; `AqwError` for a name that another version has."
     if not re.fullmatch(r'[A-Za-z][\w.-]*', tag): raise AqwError(f"{tag!r} is no name for a version", "begin with a letter; then letters, digits, '.', '_', '-'")
     number = open_table(root, group, version).version()
-    there = tags_of(root, group)
-    if there.get(tag, number) != number: raise AqwError(f"{tag!r} is version {there[tag]} of {group!r}, not {number}", "a name never moves: take another")
-    if tag not in there: append(root/'_tags', pl.DataFrame([(group, tag, number, now())], schema=TAGS, orient='row'))
+    def new(there):
+        named = dict(there.filter(pl.col('group') == group).select('tag', 'version').iter_rows())
+        if named.get(tag, number) != number: raise AqwError(f"{tag!r} is version {named[tag]} of {group!r}, not {number}", "a name never moves: take another")
+        return pl.DataFrame([] if tag in named else [(group, tag, number, now())], schema=TAGS, orient='row')
+    add_own(root/'_tags', pl.DataFrame(schema=TAGS), new)
     return number
 
 # %% ../nbs/23_groups.ipynb #adc351d3
@@ -254,9 +307,8 @@ def restore_group(
     "Make the content of an old version the newest."
     number = open_table(root, group, version).version()
     def once():
-        table = open_table(root, group)
+        table = open_delta(root/group)
         table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
-    with explained(root/group):
-        retried(once, root/group)
-        if is_table(root/f'_{group}_batches'): open_delta(root/f'_{group}_batches').delete(f'version > {number}')
+    with explained(root/group): retried(once, root/group)
+    forget(root, group, f'version > {number}')
     return open_delta(root/group).version()

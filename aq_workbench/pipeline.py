@@ -76,8 +76,8 @@ def failure(
     executed:Path      # The notebook with the error in it
 )->NotebookFailed:
     "The reason that a notebook stopped, with its remedy."
-    what, _, do = error.evalue.partition('\n  -> ')
-    known = error.ename in ('AqwError', 'NotebookFailed')
+    what, ours, do = error.evalue.partition('\n  -> ')
+    known = ours or error.ename in ('AqwError', 'NotebookFailed')
     return NotebookFailed(what if known else f"{error.ename}: {what}", do if known else f"open {executed}: the failing cell is marked", str(executed))
 
 # %% ../nbs/61_pipeline.ipynb #954122be

@@ -407,6 +407,11 @@ class RegistryTables(RegistryReader):
         rows = [{**c, 'versions':len(v), 'champion':c['version'], 'source':c['tags'].get('source')} for v, c in every if c]
         return pd.DataFrame(rows, columns=MODEL_COLUMNS)
 
+    def runs(self, name, city=None)->pd.DataFrame:
+        "One row a version, the newest first: stage, MLflow's run id, and the rows it was trained on (version of the store, asof)."
+        told = lambda v: {'version':v['version'], 'stage':v['stage'], 'run_id':v['run_id'], 'store_version':v['tags'].get('store_version', ''), 'asof':v['tags'].get('asof', '')[:16]}
+        return pd.DataFrame([told(v) for v in self.versions(name, city)])
+
     def compare_models(self, name, limit=5, city=None)->pd.DataFrame:
         "The newest `limit` versions, one row each: version, stage, created, metrics, params (`params.x` where both have an x)."
         with explained(self.uri): full = [with_scores(self.client, v) for v in self.versions(name, city)[:limit]]

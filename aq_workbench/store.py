@@ -18,8 +18,8 @@ import polars as pl
 from .core import Settings, TS, UNITS, as_polars, check_kind, check_mark, data_root, mark_root, new_mark, now, open_root, parse_mark, utc
 from .facts import BOOKKEEPING, READINGS, Refused, SaveResult, key_of, keep_units, prepare, units_of
 from .groups import all_rows, diff_of, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
-from .joins import current_index, frame_at, label_frame, lines_for
-from .tables import Place, append, compact, is_table, place_of, read_bytes, read_own, vacuum, versions_of, write_bytes
+from .joins import current_index, frame_at, label_frame, line_for
+from .tables import Place, append, compact, is_table, newest_version, place_of, read_bytes, read_own, vacuum, versions_of, write_bytes
 
 # %% ../nbs/25_store.ipynb #a5ee7077
 REFUSED = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String, 'created_ts':TS}
@@ -176,11 +176,11 @@ class StoreJoins(StoreReader):
         super().__init__(settings)
         self.open_lines = {}
 
-    def lines(self, group, version=None)->tuple:
-        "Key and timelines of a group; those of the newest version stay open."
-        if version is not None: return lines_for(self.root, group, version)
-        newest = open_table(self.root, group).version()
-        if self.open_lines.get(group, (None,))[0] != newest: self.open_lines[group] = newest, lines_for(self.root, group)
+    def line(self, group, version=None)->tuple:
+        "Key and timeline of a group; that of the newest version stays open."
+        if version is not None: return line_for(self.root, group, version)
+        newest = newest_version(self.root/group) if group in self.open_lines else None
+        if newest is None or self.open_lines[group][0] != newest: self.open_lines[group] = self.prepare_index(group), line_for(self.root, group)
         return self.open_lines[group][1]
 
     def prepare_index(self, group=READINGS)->int:
@@ -190,7 +190,7 @@ class StoreJoins(StoreReader):
     def training_frame(self, labels, groups=READINGS, *, at='issued_at', asof=None, ttl=None, versions=None):
         "Labels with the columns that each could know at its moment `at`, never later than `asof`; a frame of the labels' kind."
         groups, rows = as_groups(groups), label_frame(labels, at)
-        found = frame_at(rows, groups, {g: self.lines(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof, ttl=ttl)
+        found = frame_at(rows, groups, {g: self.line(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof, ttl=ttl)
         return found.to_pandas() if isinstance(labels, pd.DataFrame) else found
 
     def online(self, entities, groups=READINGS, *, asof=None, ttl=None):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OVERLAP_H', 'batches_of', 'sync_summary', 'sync_folder', 'city_rows', 'city_asof', 'city_written', 'due_window',
-           'sync_live', 'sync_city']
+           'could_come', 'sync_live', 'sync_city']
 
 # %% ../nbs/27_sync.ipynb #e4591d2d
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from .core import AqwError, Settings, now, utc
+from .core import LAG_H, AqwError, Settings, now, utc
 from .facts import READINGS, SaveResult
 from .fetcher import LiveDataFetcher
 from .files import Batch, read_folder
@@ -109,6 +109,14 @@ def due_window(
     last = [r['event_ts'] for r in names.to_dicts() if city_slug(r['city']) == city_slug(city)]
     return max([first, *(t - timedelta(hours=OVERLAP_H) for t in last)]), moment
 
+# %% ../nbs/27_sync.ipynb #48104d4c
+def could_come(
+    readings:pl.DataFrame,  # What came, from one kind of source
+    moment:datetime         # The present
+)->datetime:                # The last hour that this source can have published
+    "Where the stretch ends that a sync can claim to have looked through."
+    return moment - timedelta(hours=LAG_H[readings['source'][0].split(':')[0]])
+
 # %% ../nbs/27_sync.ipynb #f26bfe39
 def sync_live(
     store:FeatureStore,        # Where to
@@ -121,7 +129,7 @@ def sync_live(
     start, end = due_window(store, city, moment=moment or now(), days=days)
     readings = fetcher.fetch_city(city, start=start, end=end)
     if readings.is_empty(): raise AqwError(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
-    saved = store.write(flag_readings(readings), asked=(start, end))
+    saved = store.write(flag_readings(readings), asked=(start, could_come(readings, end)))
     return {**sync_summary(readings, saved), 'skipped': fetcher.skipped, 'refused': 0}
 
 # %% ../nbs/27_sync.ipynb #7ea5be7a

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['training_frame', 'reason_to_train', 'flat_metrics', 'leave_bundle', 'earns_promotion', 'fit_and_score', 'provenance',
-           'has_earned', 'metrics_of', 'register_fitted', 'train_city']
+           'has_earned', 'metrics_of', 'register_fitted', 'train_city', 'logged_training', 'repeat_training']
 
 # %% ../nbs/33_training.ipynb #bb80da14
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -20,7 +21,7 @@ from .facts import READINGS
 from .features import HORIZONS, add_targets, build_features
 from .locations import city_slug
 from .models import AqiClassifier, Forecaster
-from .registry import ModelRegistry, register_all_models
+from .registry import ModelRegistry, digest, register_all_models, with_scores
 from .store import FeatureStore
 from .sync import city_asof, city_rows, city_written
 
@@ -28,12 +29,13 @@ from .sync import city_asof, city_rows, city_written
 def training_frame(
     store:FeatureStore,  # Where the readings are
     city:str,            # Its name
-    *, asof:datetime     # What may be known
+    *, asof:datetime,    # What may be known
+    version:int|str|None=None  # What the store held; by default now
 )->pl.DataFrame:         # Features and targets, one row a station and hour
     "Features from what was known on time, targets from what is current at `asof`."
     columns = ['location_id', 'parameter', 'event_ts', 'period_min', 'available_ts', 'value', 'source', 'flags', 'lat', 'lon']
-    on_time = city_rows(store, city, asof=asof, on_time=True).select(columns).collect()
-    current = city_rows(store, city, where=pl.col('parameter') == 'pm25', asof=asof).select(columns).collect()
+    on_time = city_rows(store, city, asof=asof, version=version, on_time=True).select(columns).collect()
+    current = city_rows(store, city, where=pl.col('parameter') == 'pm25', asof=asof, version=version).select(columns).collect()
     return add_targets(build_features(on_time), current)
 
 # %% ../nbs/33_training.ipynb #5f08c5ad
@@ -69,7 +71,7 @@ def leave_bundle(
     "Save a fitted model and its card for `register_all_models`."
     if folder.exists(): rmtree(folder)
     model.save(folder/'bundle')
-    card = {'metrics': metrics, 'params': {'seed': model.seed, 'horizons': list(model.horizons)}, 'tags': tags}
+    card = {'metrics': metrics, 'params': {'seed': model.seed, 'horizons': list(model.horizons), **{k: tags[k] for k in ('store_version', 'asof') if k in tags}}, 'tags': tags}
     (folder/'card.json').write_text(json.dumps(card, indent=1), encoding='utf-8')
     return folder
 
@@ -165,9 +167,39 @@ def train_city(
     last = json.loads(kept.read_text(encoding='utf-8')) if known else None
     reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
     if reason is None: return {**last, 'trained': False, 'reason': 'nothing new to learn from'}
-    fitted = fit_and_score(training_frame(store, city, asof=moment))
+    fitted = fit_and_score(training_frame(store, city, asof=moment, version=int(tags['store_version'])))
     result = {'trained': True, 'reason': reason, **fitted['periods'], 'asof': tags['asof'], 'city_written': tags['city_written'], 'store_version': int(tags['store_version']),
               'models': register_fitted(fitted, tags, settings),
               'scores': fitted['scores'].to_dicts(), 'class_scores': fitted['class_scores'].to_dicts()}
     kept.write_text(json.dumps(result, indent=1), encoding='utf-8')
     return result
+
+# %% ../nbs/33_training.ipynb #4d7f3dd1
+def logged_training(
+    run_id:str,              # MLflow's id of a training's run
+    registry:ModelRegistry   # Where it was registered
+)->dict:                     # name, version, tags, params
+    "What MLflow knows of a training; `AqwError` lists the newest runs where there is no such one."
+    every = [v for name in registry.names() for v in registry.versions(name)]
+    found = [v for v in every if v['run_id'] == run_id]
+    newest = ', '.join(f"{v['run_id']} ({v['name']} v{v['version']})" for v in sorted(every, key=lambda v: v['created'])[-4:])
+    if not found: raise AqwError(f"no training has the run id {run_id!r}; the newest are {newest or 'none yet'}", "aqw models lists them")
+    told = with_scores(registry.client, found[0])
+    if not {'store_version', 'asof', 'city'} <= set(told['tags']): raise AqwError(f"{told['name']} v{told['version']} was not trained by the workbench: its store version is not known", "only trainings of aqw train or aqw run can be repeated")
+    return told
+
+# %% ../nbs/33_training.ipynb #ecda7969
+def repeat_training(
+    run_id:str,            # MLflow's id of a training's run
+    *, settings:Settings   # Home and source
+)->dict:                   # name, version, city, asof, store_version, digest, again (the new digest), equal
+    "Train a registered model again from the very rows it was trained on, and compare the bundles byte for byte."
+    told = logged_training(run_id, ModelRegistry(settings))
+    tags, kind = told['tags'], told['name'].rsplit(f"-{city_slug(told['tags']['city'])}", 1)[0]
+    frame = training_frame(FeatureStore(settings), tags['city'], asof=utc(tags['asof']), version=int(tags['store_version']))
+    model = fit_and_score(frame, seed=int(told['params']['seed']))['models'][kind]
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder)/'bundle')
+        again = digest(Path(folder)/'bundle')
+    return {'name': told['name'], 'version': told['version'], 'city': tags['city'], 'asof': tags['asof'], 'store_version': int(tags['store_version']),
+            'digest': tags['digest'], 'again': again, 'equal': again == tags['digest']}

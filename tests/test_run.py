@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from conftest import aqw
 
-COMMANDS = "run fetch train forecast monitor drift report dashboard serve lab models status".split()
+COMMANDS = "run fetch train forecast monitor export cities drift report dashboard serve lab models status".split()
 
 
 def newest_results(home): return json.loads(sorted((home / "reports/runs").glob("*/results.json"))[-1].read_text(encoding="utf-8"))
@@ -64,7 +64,8 @@ def test_second_run_adds_nothing_and_says_so(finished, measured):
     assert {p: p.stat().st_mtime_ns for p in (home / "data/files/store").glob("[a-z]*/**/*.parquet")} == rows
 
 
-@pytest.mark.parametrize("command, expected", [("status", "live_measurements"), ("models", "pm25_regressor-beijing"), ("report", "numbers"), ("drift Beijing", "pm25")])
+@pytest.mark.parametrize("command, expected", [("status", "live_measurements"), ("models", "pm25_regressor-beijing"), ("report", "numbers"), ("drift Beijing", "pm25"),
+                                               ("forecast Beijing", "Bring newer files"), ("export forecasts --city Beijing", "beijing-forecasts-"), ("cities list", "Beijing")])
 def test_commands_after_a_run(finished, command, expected):
     done = aqw(*command.split(), home=finished[0])
     assert done.returncode == 0 and expected in done.stdout, done.stdout + done.stderr
