@@ -34,3 +34,6 @@ report: install  ## the newest run's report again
 
 export: install  ## package, assets and README from the notebooks
 	$(PY) docs/export.py
+
+bench: install  ## the store against Feast, pandas, polars; figures in benchmarks/README.md
+	$(PY) benchmarks/store.py

@@ -10,7 +10,7 @@ __all__ = ['SIMULATED', 'KINDS', 'PARAMETERS', 'AHEAD', 'LAG', 'ROW', 'SUMMARY',
            'World', 'Paging', 'Places', 'numbers', 'check_places', 'near', 'select_locations', 'span', 'countries',
            'provider', 'refuse_key', 'RateLimit', 'add_gate', 'reply', 'found', 'Latest', 'latest_rows', 'places',
            'Bounds', 'series_text', 'series', 'catalogues', 'frame_text', 'planted_between', 'truths', 'create_sandbox',
-           'listening', 'run_sandbox']
+           'listening', 'serving', 'run_sandbox']
 
 # %% ../nbs/06_sandbox_server.ipynb #0fe1fef5
 import json
@@ -696,6 +696,28 @@ def listening(
         raise AqwError(f"port {port} of 127.0.0.1 cannot be used: {e.strerror}", "take another one, or 0 for any that is free") from e
     return bound
 
+# %% ../nbs/06_sandbox_server.ipynb #e35d7c3e
+@contextmanager
+def serving(
+    app:FastAPI,  # What to serve
+    port:int=0    # 0: any free one
+)->Iterator[str]: # 'http://127.0.0.1:PORT'
+    "Serve an application on this machine while the block runs."
+    import uvicorn
+    bound = listening(port)
+    server = uvicorn.Server(uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, kwargs={'sockets':[bound]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive(): raise AqwError("the server did not start", "read what uvicorn wrote above")
+            time.sleep(.01)
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        bound.close()
+
 # %% ../nbs/06_sandbox_server.ipynb #18961c02
 @contextmanager
 def run_sandbox(
@@ -703,17 +725,4 @@ def run_sandbox(
     **options     # As in `create_sandbox`
 )->Iterator[str]: # 'http://127.0.0.1:PORT/v3'
     "Serve the sandbox while the block runs."
-    import uvicorn
-    bound, app = listening(port), create_sandbox(**options)
-    server = uvicorn.Server(uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, kwargs={'sockets':[bound]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive(): raise AqwError("the sandbox did not start", "read what uvicorn wrote above")
-            time.sleep(.01)
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v3"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        bound.close()
+    with serving(create_sandbox(**options), port) as base: yield f"{base}/v3"
