@@ -16,6 +16,7 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from errno import ENOSPC
 from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -283,11 +284,16 @@ def save_results(
     *, run:str,                # Name of the run
     settings:Settings          # Home and source
 )->Path:                       # results.json
-    "Write the run's results.json."
+    "Write the run's results.json; `AqwError` where it cannot be."
     folder = reports_root(settings).resolve()/'runs'/run
-    folder.mkdir(parents=True, exist_ok=True)
     whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'), 'source': settings.source, 'simulated': settings.source == 'sandbox',
              'cities': {r.city: city_entry(r, folder) for r in results if not r.failed}, 'failed': {r.city: r.failed for r in results if r.failed}}
     path = folder/'results.json'
-    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding='utf-8')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding='utf-8')
+    except OSError as e:
+        why = f"the disk of {folder} is full" if e.errno == ENOSPC else f"{path} cannot be written: {e.strerror}"
+        reasons = ''.join(f"; {r.city} had failed: {r.failed['reason']}" for r in results if r.failed)
+        raise AqwError(f"{why}; the results of this run were not kept, what the store took is safe{reasons}", "free some space or set AQW_HOME to another disk, then run again") from e
     return path
