@@ -77,7 +77,8 @@ def write_bytes(
     data:bytes     # All of it
 ):
     "Write a small file whole or not at all."
-    if place.local is None: return bucket_of(place.parent).put(place.name, data)
+    if place.local is None:
+        with explained(place.parent): return bucket_of(place.parent).put(place.name, data)
     place.local.parent.mkdir(parents=True, exist_ok=True)
     draft = place.local.with_name(f'{place.name}.{uuid4().hex[:8]}.draft')
     try:
@@ -91,8 +92,9 @@ def read_bytes(
 )->bytes|None:
     "A small file, or None where there is none."
     if place.local: return place.local.read_bytes() if place.local.exists() else None
-    try: return bytes(bucket_of(place.parent).get(place.name).bytes())
-    except FileNotFoundError: return None
+    with explained(place.parent):
+        try: return bytes(bucket_of(place.parent).get(place.name).bytes())
+        except FileNotFoundError: return None
 
 # %% ../nbs/20_tables.ipynb #3e2c4e16
 def folders_in(
