@@ -1,8 +1,10 @@
 "Helpers of the tests that need more than Python: a missing tool skips with its reason, or fails where everything must run."
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,49 @@ def aqw(*arguments, home, **environment):
     command = [str(Path(sys.executable).with_name("aqw")), *map(str, arguments)]
     env = {**os.environ, "AQW_HOME": str(home), "COLUMNS": "160", **environment}
     return subprocess.run(command, env=env, capture_output=True, text=True, cwd=home, timeout=600)
+
+
+class Worker:
+    "A process that works on feature stores, one job after the other (store_worker.py)."
+    def __init__(self):
+        command = [sys.executable, str(ROOT / "tests/store_worker.py")]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def send(self, **words):
+        self.process.stdin.write(json.dumps(words, default=str) + "\n")
+        self.process.stdin.flush()
+
+    def hear(self):
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
+        return json.loads(line)
+
+    def result(self):
+        "All that it says until it is ready for the next job."
+        return list(iter(self.hear, {"ready": True}))
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+class Crew(list):
+    "Workers that have imported everything, so that they begin at one moment."
+    def together(self, jobs):
+        "What the workers say who do these jobs at the same time."
+        new = [Worker() for _ in jobs[len(self):]]
+        self.extend(new)
+        for w in new: w.result()
+        moment = time.time() + .2
+        for w, job in zip(self, jobs): w.send(at=moment, **job)
+        return [w.result() for w, _ in zip(self, jobs)]
+
+
+@pytest.fixture(scope="module")
+def crew():
+    workers = Crew()
+    yield workers
+    for w in workers: w.end()
 
 
 def write_city(folder, *, stations=("Dongsi", "Wanliu"), days=200, seed=0):

@@ -1,15 +1,12 @@
 "Many writers, killed writers, torn files, full disks: no row is lost, none is there twice, and an error says what to do."
 import itertools
-import json
 import os
 import random
 import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -17,49 +14,10 @@ from aq_workbench.core import AqwError, Settings
 from aq_workbench.groups import all_rows, history_of
 from aq_workbench.store import FeatureStore
 from aq_workbench.tables import open_delta, read_own
-from conftest import aqw, need
+from conftest import Worker, aqw, need
 from store_worker import frame, stations_of
 
-WORKER = Path(__file__).with_name("store_worker.py")
 KEY = ["location_id", "event_ts"]
-
-
-class Worker:
-    "A process that works on a store, one job after the other."
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def send(self, **words):
-        self.process.stdin.write(json.dumps(words, default=str) + "\n")
-        self.process.stdin.flush()
-
-    def hear(self):
-        line = self.process.stdout.readline()
-        assert line, self.process.stderr.read()
-        return json.loads(line)
-
-    def result(self):
-        "All that it says until it is ready for the next job."
-        return list(iter(self.hear, {"ready": True}))
-
-    def end(self):
-        self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture(scope="module")
-def crew():
-    "Six processes that have imported everything, so that they begin at one moment."
-    workers = [Worker() for _ in range(6)]
-    for w in workers: w.result()
-    yield workers
-    for w in workers: w.end()
-
-
-def together(crew, jobs):
-    "What the workers say who do these jobs at the same time."
-    for w, job in zip(crew, jobs): w.send(**job)
-    return [w.result() for w, _ in zip(crew, jobs)]
 
 
 def store_at(home, **settings): return FeatureStore(Settings(home=home, **settings))
@@ -83,7 +41,7 @@ def test_four_writers_a_reader_and_a_cleaner(tmp_path, crew, request, capsys):
     "Sixty hours in miniature: every hour once, corrections in order, and nobody ever reads half a batch."
     hours, stations = (60 if request.config.getoption("--soak") else 6), 25
     options = {"home": tmp_path, "hours": hours, "stations": stations, "until": time.time() + 500, "expected": 4 * hours}
-    *writers, reader, cleaner = together(crew, [{"job": "hourly", "name": name, **options} for name in "abcd"] + [{"job": "read", **options}, {"job": "clean", **options}])
+    *writers, reader, cleaner = crew.together([{"job": "hourly", "name": name, **options} for name in "abcd"] + [{"job": "read", **options}, {"job": "clean", **options}])
     assert reader[-1].get("reads") and reader[-1]["hours"] == 4 * hours, reader
     store, saved = store_at(tmp_path), [word for said in writers for word in said[:-1]]
     now = store.scan("hourly").collect()
@@ -102,7 +60,7 @@ def test_four_writers_a_reader_and_a_cleaner(tmp_path, crew, request, capsys):
 
 def test_four_writers_of_the_same_facts(tmp_path, crew):
     "They see each other: a fact is written again only where its value changes, and the newest counts."
-    saved = sum(together(crew, [{"job": "same", "home": tmp_path, "name": name, "first": 6 * i, "rounds": 6} for i, name in enumerate("abcd")]), [])
+    saved = sum(crew.together([{"job": "same", "home": tmp_path, "name": name, "first": 6 * i, "rounds": 6} for i, name in enumerate("abcd")]), [])
     store = store_at(tmp_path)
     rows = all_rows(store.root, "same").collect().sort(*KEY, "created_ts")
     assert rows.height == sum(w["added"] + w["corrected"] for w in saved)
@@ -124,7 +82,7 @@ def test_four_writers_of_the_same_facts(tmp_path, crew):
 
 def test_four_writers_make_a_group(tmp_path, crew):
     "The first rows of a group, at one moment: one of the writers makes the table, the others append to it."
-    saved = sum(together(crew, [{"job": "born", "home": tmp_path, "name": name, "groups": 8, "at": time.time() + .2} for name in "abcd"]), [])
+    saved = sum(crew.together([{"job": "born", "home": tmp_path, "name": name, "groups": 8} for name in "abcd"]), [])
     store = store_at(tmp_path)
     assert store.groups() == [f"born{i}" for i in range(8)]
     for i in range(8):
@@ -140,7 +98,7 @@ def test_four_hands_on_the_small_tables(tmp_path, crew):
     store = store_at(tmp_path)
     for n in range(4): store.save_features(frame(["d0"], [n], n, f"b{n}"), "mine")
     store.save_features(frame(["d0"], [9], 9, "wrong"), "mine")
-    refused, tagged, index, withdrawn = zip(*together(crew, [{"job": "small", "home": tmp_path, "version": i, "at": time.time() + .2} for i in range(4)]))
+    refused, tagged, index, withdrawn = zip(*crew.together([{"job": "small", "home": tmp_path, "version": i} for i in range(4)]))
     assert sorted(w["refused"] for w in refused) == [0, 0, 0, 1] and len(store.quarantine()) == 1
     names = [t["tagged"] for t in tagged if t["tagged"] is not None]
     assert len(names) == 1 and store.versions("mine").query("tag == 'paper'")["version"].tolist() == names
@@ -239,7 +197,7 @@ def test_torn_checkpoint(tmp_path, crew):
     torn = sorted(log.glob("*.checkpoint*.parquet"))
     assert torn and (log / "_last_checkpoint").exists()
     for path in torn: path.write_bytes(path.read_bytes()[:300])
-    assert together(crew, [{"job": "look", "home": tmp_path}] * 4) == [[{"rows": 50}]] * 4
+    assert crew.together([{"job": "look", "home": tmp_path}] * 4) == [[{"rows": 50}]] * 4
     assert store.write(frame(["d0"], [99], 1, "after"), "mine").added == 1 and store.load_features("mine", version=3).shape[0] == 8
 
 
