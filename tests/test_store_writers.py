@@ -167,7 +167,7 @@ def test_killed_at_random_moments(tmp_path, request, capsys):
             model.acknowledge(*todo, said["version"])
             todo = None
         if not last: break
-        time.sleep(chance.uniform(0, 1.2) * statistics.median(took[-20:]))
+        time.sleep(chance.uniform(0, 2) * statistics.median(took[-20:]))
         os.kill(worker.process.pid, signal.SIGKILL)
         worker.end()
         killed.append(todo[0])
