@@ -76,10 +76,11 @@ def sandbox_words(
 def wait_for_end():
     "Wait until somebody presses Ctrl-C or ends this process."
     ended = Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    before = {s: signal.signal(s, lambda *_: ended.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         while not ended.wait(1): pass
-    except KeyboardInterrupt: return
+    finally:
+        for s, handler in before.items(): signal.signal(s, handler)
 
 def serve_sandbox(
     cities:str='',        # Names with commas between; empty: the standard ones
