@@ -199,8 +199,9 @@ def tidy(keep_days:Annotated[float, typer.Option('--keep-days', help='Versions o
     from aq_workbench.store import FeatureStore, tidy_store
     found, console = tidy_store(FeatureStore(settings_for(source)), keep_days=keep_days, dry_run=not yes), Console()
     if found.empty: return console.print("The store is empty: nothing to tidy.")
-    print_frame(found, console, title='Deleted' if yes else 'Would be deleted')
-    if not yes and found['files'].sum(): console.print('Do it with: aqw tidy --yes')
+    if not found['files'].sum(): return console.print("The store is tidy: there is nothing to delete.")
+    print_frame(found[found['files'] > 0], console, title='Deleted' if yes else 'Would be deleted')
+    if not yes: console.print('Do it with: aqw tidy --yes')
 
 # %% ../nbs/69_cli.ipynb #81fa2876
 @app.command(rich_help_panel=FLOW)
@@ -217,7 +218,8 @@ def report(run:Annotated[str, typer.Argument(help='Name of a run; by default the
 @app.command(rich_help_panel=LOOK)
 def dashboard(port:Port=0, browser:Browser=True, source:Source=''):
     "Open the monitoring page (Voila)."
-    settings, port = settings_for(source), port or free_port()
+    from aq_workbench.servers import usable_port
+    settings, port = settings_for(source), usable_port(port)
     Console().print(f'Dashboard: http://127.0.0.1:{port} (Ctrl-C ends it)')
     from aq_workbench.dashboard import page_command
     command, extra = page_command(notebook_for(settings.home, 'monitoring', part='dashboard'), port=port, browser=browser)
@@ -228,6 +230,8 @@ def serve(port:Port=8000, host:Annotated[str, typer.Option(help='Address to bind
     "Serve forecasts over HTTP: /health, /models, /v1/forecast/CITY; the docs are at /docs."
     import uvicorn
     from aq_workbench.api import create_app
+    from aq_workbench.servers import usable_port
+    port = usable_port(port)
     Console().print(f'API: http://{host}:{port} (its docs at /docs; Ctrl-C ends it)')
     uvicorn.run(create_app(settings_for(source)), host=host, port=port, log_level='warning')
 

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Cities', 'Source', 'Days', 'Folder', 'Mapping', 'Asof', 'Workers', 'Port', 'Browser', 'KINDS', 'STANDARD_CITIES',
            'CityPlan', 'read_plans', 'plans_for', 'Watcher', 'rmse_cell', 'verdict_cell', 'results_table',
-           'failures_table', 'cell_text', 'print_frame', 'run_name', 'Outcome', 'report_notebook', 'run_stages',
+           'failures_text', 'cell_text', 'print_frame', 'run_name', 'Outcome', 'report_notebook', 'run_stages',
            'next_step', 'tell_outcome', 'choose_source', 'settings_for', 'base_url', 'check_paths', 'checked_source',
-           'gather', 'known_cities', 'step', 'free_port', 'call']
+           'as_gazetteer', 'gather', 'known_cities', 'step', 'free_port', 'call']
 
 # %% ../nbs/62_console.ipynb #f23903c0
 import json
@@ -27,8 +27,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from .core import AqwError, Settings, now, reports_root
+from .core import AqwError, Settings, now
+from .locations import find_city
 from .pipeline import Job, STAGES, edited_notebooks, notebook_for, one_run, run_cities, run_notebook, save_results
 
 # %% ../nbs/62_console.ipynb #2beb5681
@@ -118,14 +120,15 @@ def results_table(
     return table
 
 # %% ../nbs/62_console.ipynb #e88d6501
-def failures_table(
+def failures_text(
     failed:dict   # City -> stage, reason, do, notebook
-)->Table:
-    "One row a city that stopped, with its reason and its notebook."
-    table = Table(title='Failed', title_justify='left', title_style='bold red')
-    for name in ('city', 'stage', 'reason', 'what to do'): table.add_column(name, overflow='fold')
-    for city, f in failed.items(): table.add_row(city, f['stage'], f['reason'], f"{f['do']}\n{f['notebook']}".strip())
-    return table
+)->Text:
+    "A paragraph a city that stopped: its reason, what to do, its notebook."
+    found = Text('Failed', style='bold red')
+    for city, f in failed.items():
+        found.append(f"\n{city}, {f['stage']}: ", style='bold not red').append(f['reason'], style='not bold default')
+        for line in (f['do'], f['notebook']): found.append(f'\n  -> {line}' if line else '', style='not bold default')
+    return found
 
 # %% ../nbs/62_console.ipynb #e69f572e
 def cell_text(
@@ -211,7 +214,7 @@ def tell_outcome(
     "Print the tables, where the files are and what to try next; 1 when a city failed."
     whole = outcome.whole
     if whole['cities']: console.print(results_table(whole))
-    if whole['failed']: console.print(failures_table(whole['failed']))
+    if whole['failed']: console.print(failures_text(whole['failed']), soft_wrap=True, highlight=False)
     for city, e in whole['cities'].items():
         if e.get('added') == 0 and not e.get('trained', True): console.print(f"{city}: nothing new. No row was added, no model trained.")
         if e.get('refused'): console.print(f"{city}: {e['refused']:,} rows wait in quarantine with their reasons (aqw status).")
@@ -253,10 +256,7 @@ def settings_for(
 )->Settings:
     "Settings of this call; `AqwError` for a source that does not exist."
     settings = Settings()
-    runs = sorted(reports_root(settings).glob('runs/*/results.json'))
-    last = json.loads(runs[-1].read_text(encoding='utf-8'))['source'] if runs else settings.source
-    kind = last if source in ('', 'auto') else choose_source(source, settings=settings)[0]
-    return Settings(source=kind)
+    return settings if source in ('', 'auto') else Settings(source=choose_source(source, settings=settings)[0])
 
 # %% ../nbs/62_console.ipynb #8189cd5c
 @contextmanager
@@ -294,6 +294,18 @@ def checked_source(
     if found.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
     return kind, f"{why}{skew_note(found.ahead)}{found.note and f'; for now, {found.note}'}", ''
 
+# %% ../nbs/62_console.ipynb #65b4b904
+def as_gazetteer(
+    plan:CityPlan,     # A city by one of its names
+    console:Console    # Where a change is told
+)->CityPlan:
+    "The city by the name that the gazetteer has first; with a country after a comma, as it was given."
+    try: name = plan.name if ',' in plan.name else find_city(plan.name).name
+    except AqwError: return plan   # its own fetch will say so, and only that city stops
+    if name.casefold() == plan.name.casefold(): return plan
+    console.print(f"{plan.name} is {name}.", highlight=False)
+    return plan.model_copy(update={'name': name})
+
 # %% ../nbs/62_console.ipynb #bd92226e
 STANDARD_CITIES = 'Delhi,Beijing,London'
 
@@ -304,6 +316,7 @@ def gather(stages, cities, source, *, path='', mapping='', days=400, console=Non
     settings, console = Settings(source=kind), console or Console()
     plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES), settings=settings, path=path, mapping=mapping)
     if kind == 'files': check_paths(plans)
+    else: plans = [as_gazetteer(p, console) for p in plans]
     console.print(f"Source: [bold]{'SIMULATED cities' if kind == 'sandbox' else kind}[/] ({why}).", soft_wrap=True)
     if mine := edited_notebooks(settings.home): console.print(f"Notebooks: yours, from {settings.home/'notebooks'/'pipelines'}: {', '.join(mine)}.", soft_wrap=True)
     with nullcontext(url) if url else base_url(kind, [p.name for p in plans], days=days) as url:

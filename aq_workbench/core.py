@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LAYOUT', 'UNITS', 'POLLUTANTS', 'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE', 'MIXING', 'TS', 'READING',
-           'READING_KEY', 'REQUIRED', 'DEFAULTS', 'LAG_H', 'AqwError', 'utc', 'now', 'find_home', 'Settings',
-           'data_root', 'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root',
+           'READING_KEY', 'REQUIRED', 'DEFAULTS', 'LAG_H', 'AqwError', 'utc', 'now', 'find_home', 'last_kind',
+           'Settings', 'data_root', 'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root',
            'mark_root', 'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'in_our_units',
            'check_readings', 'belongs', 'check_kind', 'source_lag']
 
@@ -64,12 +64,22 @@ def find_home(
     found = [p for p in (start, *start.parents) if (p/'cities.yaml').exists()]
     return found[0] if found else Path(user_data_dir('aq_workbench', appauthor=False))
 
+# %% ../nbs/00_core.ipynb #76a3a7f4
+def last_kind(
+    home:Path   # Folder with data/ and reports/
+)->str:         # 'live', 'sandbox' or 'files'
+    "The kind of source that was used last."
+    runs = sorted((home/'reports'/'runs').glob('*/results.json'))
+    if runs: return json.loads(runs[-1].read_text(encoding='utf-8'))['source']
+    there = [p.parent.name for p in (home/'data').glob('*/store')]
+    return there[0] if len(there) == 1 else 'files'
+
 # %% ../nbs/00_core.ipynb #78c6160b
 class Settings(BaseSettings):
     "Frozen settings: arguments, else environment, else `.env` in the home folder, else these defaults."
     model_config = SettingsConfigDict(frozen=True, extra='ignore', populate_by_name=True, env_prefix='AQW_')
     home:Path = Field(default_factory=find_home, description='Folder that holds data/ and reports/')
-    source:str = Field('files', description='Kind of source; each has a data root of its own')
+    source:str = Field(default_factory=lambda given: last_kind(given['home']), description='Kind of source; each has a data root of its own; that of the newest run by default')
     gas_temperature_c:float = Field(25., description='Reference temperature of µg/m³ for gases (°C)')
     drift_threshold:float = Field(.05, alias='DRIFT_THRESHOLD', description='Level of a drift test after correction')
     monitoring_window:int = Field(100, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
@@ -236,7 +246,8 @@ def as_polars(
 )->pl.DataFrame:                   # polars, times aware in UTC at microseconds
     "A polars frame from either kind, with all times in UTC."
     if isinstance(df, pd.DataFrame):
-        df = pl.from_pandas(df.reset_index() if df.index.names != [None] else df)
+        try: df = pl.from_pandas(df.reset_index() if df.index.names != [None] else df)
+        except (ValueError, TypeError) as e: raise AqwError(f"a column holds values of several types: {str(e).splitlines()[0]}", "make each column one type: pd.to_numeric(df['pm25'], errors='coerce') for numbers") from e
     naive = [c for c, t in df.schema.items() if isinstance(t, pl.Datetime) and t.time_zone is None]
     if naive: raise AqwError(f"the times in {naive} have no zone", "localise them first: df['event_ts'].dt.tz_localize('UTC')")
     return df.with_columns(pl.col(c).dt.convert_time_zone('UTC').cast(TS) for c, t in df.schema.items() if isinstance(t, pl.Datetime))

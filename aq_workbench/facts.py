@@ -17,6 +17,7 @@ import polars as pl
 import polars.selectors as cs
 
 from .core import AqwError, TS, as_polars, check_readings, now, source_lag
+from .quality import flag_readings
 
 # %% ../nbs/21_facts.ipynb #ebbf1855
 KEY_NAMES = ['sensor_id', 'model', 'version', 'city', 'location_id', 'parameter', 'period_min', 'horizon_h', 'event_ts', 'issued_at']
@@ -159,7 +160,7 @@ def prepare(
     group:str                      # Where
 )->pl.DataFrame:                   # Checked rows with a `batch_id` each
     "Check the rows of a group and give each its batch; readings follow their contract, other groups need `event_ts`."
-    try: df = check_readings(df) if group == READINGS else storable(as_polars(df), group)
+    try: df = flag_readings(check_readings(df)) if group == READINGS else storable(as_polars(df), group)
     except AqwError as e: raise Refused(e.what, e.do) from e
     if 'event_ts' not in df.columns:
         raise Refused(f"group {group!r} needs a time column `event_ts`; got {sorted(df.columns)}", "add event_ts: the END of the period a row speaks of")

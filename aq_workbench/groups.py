@@ -45,7 +45,7 @@ def version_number(
     "The number of a version; `AqwError` for a tag that nobody gave."
     if version is None or isinstance(version, int): return version
     tags = tags_of(root, group)
-    if version not in tags: raise AqwError(f"{group!r} has no version tagged {version!r}; tags are {sorted(tags)}", "tag one: store.tag('paper-v1')")
+    if version not in tags: raise AqwError(f"{group!r} has no version tagged {version!r}; tags are {sorted(tags)}", f"tag one: store.tag('paper-v1', group={group!r})")
     return tags[version]
 
 # %% ../nbs/23_groups.ipynb #4555b4a0

@@ -255,7 +255,7 @@ def one_run(
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
     except Timeout as e:
-        who = note.read_text(encoding='utf-8') if note.exists() else 'unknown'
+        who = 'process {process}, since {since}'.format(**json.loads(note.read_text(encoding='utf-8'))) if note.exists() else 'unknown'
         raise AqwError(f"another run is at work on {root}: {who}", "wait for it to end, or give this one a home of its own with AQW_HOME") from e
     try:
         note.write_text(json.dumps({'process': os.getpid(), 'since': now().isoformat(timespec='seconds')}), encoding='utf-8')
