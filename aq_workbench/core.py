@@ -69,8 +69,9 @@ def last_kind(
     home:Path   # Folder with data/ and reports/
 )->str:         # 'live', 'sandbox' or 'files'
     "The kind of source that was used last."
-    runs = sorted((home/'reports'/'runs').glob('*/results.json'))
-    if runs: return json.loads(runs[-1].read_text(encoding='utf-8'))['source']
+    for told in sorted((home/'reports'/'runs').glob('*/results.json'), reverse=True):
+        try: return json.loads(told.read_text(encoding='utf-8'))['source']
+        except (ValueError, KeyError): continue   # cut off by a full disk
     there = [p.parent.name for p in (home/'data').glob('*/store')]
     return there[0] if len(there) == 1 else 'files'
 

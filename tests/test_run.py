@@ -87,7 +87,7 @@ def test_two_runs_on_one_data_root(measured, tmp_path):
         assert holder.stdout.readline() == "held\n"
         second = aqw("fetch", "--path", measured, "--cities", "Beijing", home=tmp_path)
         holder.stdin.close()
-    assert second.returncode == 1 and "another run is at work" in second.stderr and f'"process": {holder.pid}' in second.stderr
+    assert second.returncode == 1 and "another run is at work" in second.stderr and f"process {holder.pid}, since" in second.stderr
     assert aqw("fetch", "--path", measured, "--cities", "Beijing", home=tmp_path).returncode == 0, "a finished run lets go"
 
 
