@@ -81,6 +81,18 @@ def test_notebooks_are_clean(path):
         assert set(cell["metadata"]) <= {"tags"}
 
 
+SET = re.compile(r"os\.environ\['((?:AQW|OPENAQ|MLFLOW)_\w+)'\]\s*=(?!=)")
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: p.stem)
+def test_a_notebook_takes_back_what_it_set(path):
+    "Several notebooks are tested in one process: a variable that one leaves behind would change the next."
+    code = "\n".join(s for k, s, _ in cells(path) if k == "code" and "#| export" not in s)
+    for name in set(SET.findall(code)):
+        last = [line for line in code.splitlines() if f"os.environ['{name}']" in line][-1]
+        assert last.strip().startswith("del "), f"{name} is left set: {last}"
+
+
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda p: p.stem)
 def test_notebooks_that_run_hold_no_logic(path):
     code = [s for k, s, _ in cells(path) if k == "code"]
