@@ -242,4 +242,5 @@ def one_line(
     "The parts of an index as one timeline."
     ends = np.cumsum([0, *(p.frame.height for p in parts)])
     bounds = [p.bounds.with_columns(pl.col('start', 'stop') + int(n)) for p, n in zip(parts, ends)]
-    return Line(pl.concat([p.frame for p in parts], rechunk=False), pl.concat(bounds))
+    frame = pl.concat([p.frame for p in parts], rechunk=False)
+    return Line(frame.with_columns(frame['v'].rechunk()), pl.concat(bounds))
