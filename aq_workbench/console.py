@@ -232,7 +232,7 @@ Folder = Annotated[str, typer.Option('--path', help='Folder (or file) with measu
 Mapping = Annotated[str, typer.Option('--mapping', help='YAML that describes files in a format of their own')]
 Asof = Annotated[str, typer.Option('--asof', help='What counts as now, e.g. 2016-01-31; by default the last hour of the data')]
 Workers = Annotated[int, typer.Option('--workers', help='Cities at once; 0: one a core')]
-Port = Annotated[int, typer.Option('--port', help='Port on this machine')]
+Port = Annotated[int, typer.Option('--port', min=0, max=65535, help='Port on this machine; 0: any that is free')]
 Browser = Annotated[bool, typer.Option(help='Open a browser')]
 
 # %% ../nbs/62_console.ipynb #bc304de2
