@@ -66,25 +66,27 @@ def find_home(
 
 # %% ../nbs/00_core.ipynb #76a3a7f4
 def last_kind(
-    home:Path   # Folder with data/ and reports/
-)->str:         # 'live', 'sandbox' or 'files'
-    "The kind of source that was used last."
+    home:Path,           # Folder with data/ and reports/
+    *, keyed:bool=False  # An OpenAQ key is set
+)->str:                  # 'live', 'sandbox' or 'files'
+    "The kind of source that was used last; before anything was, live with a key, else the sandbox."
     for told in sorted((home/'reports'/'runs').glob('*/results.json'), reverse=True):
         try: return json.loads(told.read_text(encoding='utf-8'))['source']
         except (ValueError, KeyError): continue   # cut off by a full disk
-    there = [p.parent.name for p in (home/'data').glob('*/store')]
-    return there[0] if len(there) == 1 else 'files'
+    there = {p.parent.name for name in ('store', 'aqw.json') for p in (home/'data').glob(f'*/{name}')}
+    return there.pop() if len(there) == 1 else 'live' if keyed else 'sandbox'
 
 # %% ../nbs/00_core.ipynb #78c6160b
 class Settings(BaseSettings):
     "Frozen settings: arguments, else environment, else `.env` in the home folder, else these defaults."
     model_config = SettingsConfigDict(frozen=True, extra='ignore', populate_by_name=True, env_prefix='AQW_')
     home:Path = Field(default_factory=find_home, description='Folder that holds data/ and reports/')
-    source:str = Field(default_factory=lambda given: last_kind(given['home']), description='Kind of source; each has a data root of its own; that of the newest run by default')
+    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
+    source:str = Field(default_factory=lambda given: last_kind(given['home'], keyed=bool(given['openaq_api_key'].get_secret_value().strip())),
+                       description='Kind of source; each has a data root of its own; that of the newest run by default')
     gas_temperature_c:float = Field(25., description='Reference temperature of µg/m³ for gases (°C)')
     drift_threshold:float = Field(.05, alias='DRIFT_THRESHOLD', description='Level of a drift test after correction')
     monitoring_window:int = Field(100, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
-    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
     openaq_url:str = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
     timeout:float = Field(30., description='Seconds to wait for an answer')
     store:str = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
