@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'BEYOND', 'OWN_TAGS', 'MODEL_COLUMNS', 'VERSION_COLUMNS', 'spelling', 'models_meant', 'paste', 'choose_name',
-           'stage_name', 'stage_of', 'check_name', 'check_key', 'as_float', 'metric_values', 'plain_value', 'text_of',
+           'stage_name', 'stage_of', 'check_name', 'plain_key', 'as_float', 'metric_values', 'plain_value', 'text_of',
            'named_values', 'checked_record', 'start_run', 'all_pages', 'add_version', 'versions_of', 'with_scores',
            'who', 'tag_version', 'move_stage', 'champion_of', 'whole_number', 'pick', 'RegistryReader', 'version_row',
            'RegistryTables', 'fetch_version', 'ModelRegistry', 'register_folder', 'register_all_models']
@@ -72,8 +72,11 @@ def choose_name(
     meant = models_meant(name, names, city)
     if len(meant) == 1: return meant[0]
     wanted, start = f'{name}-{city_slug(city)}' if city else name, f'{spelling(name)}-'
-    cities = [spelling(n).removeprefix(start).replace('-', ' ').title() for n in names if spelling(n).startswith(start)]
-    if cities: raise AqwError(f"no model {wanted!r}; {name!r} is registered for {', '.join(cities)}", f"name the city: {paste(call, name, **given, city=cities[0])}")
+    theirs = {spelling(n).removeprefix(start).replace('-', ' ').title(): n for n in names if spelling(n).startswith(start)}
+    if theirs:
+        city, full = next(iter(theirs.items()))
+        shell = f', or in a shell: aqw models {full}' if call == 'runs' else ''
+        raise AqwError(f"no model {wanted!r}; {name!r} is registered for {', '.join(theirs)}", f"name the city: {paste(call, name, **given, city=city)}{shell}")
     if meant: raise AqwError(f"{name!r} may mean {' or '.join(meant)}", f"write it so: {paste(call, meant[0], **given)}")
     raise AqwError(f"no model {wanted!r}; the registry has {', '.join(names) or 'none yet'}", "train one with aqw train, or log your own with ModelRegistry().log_model")
 
@@ -106,7 +109,7 @@ def check_name(
     raise AqwError(f"{str(name)[:80]!r} cannot name a model", "use letters, digits and . _ + -, 250 at most, as in aqi_classifier-beijing")
 
 # %% ../nbs/32_registry.ipynb #89c3d920
-def check_key(
+def plain_key(
     kind:str,   # metric, param or tag
     key:str     # Its name
 )->str:         # The same
@@ -131,7 +134,7 @@ def metric_values(
 )->dict[str, float]:
     "Metrics as floats; `AqwError` names the first that is no number."
     for name, value in metrics.items():
-        check_key('metric', name)
+        plain_key('metric', name)
         if not isinstance(value, Real) or isinstance(value, bool): raise AqwError(f"the metric {name!r} is {str(value)[:80]!r}, no number", "put text into params or tags")
         if as_float(value) is None: raise AqwError(f"the metric {name!r} has more digits than a number of 64 bits", "round it, or put it into params as text")
     return {name: as_float(value) for name, value in metrics.items()}
@@ -181,7 +184,7 @@ def checked_record(
     "A version's record; `AqwError` names what cannot be kept as it is."
     from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH, MAX_PARAM_VAL_LENGTH
     numbers = metric_values(named_values('metric', metrics))
-    texts, said = ({check_key(kind, k): text_of(kind, k, v) for k, v in named_values(kind, given).items()} for kind, given in (('param', params), ('tag', tags)))
+    texts, said = ({plain_key(kind, k): text_of(kind, k, v) for k, v in named_values(kind, given).items()} for kind, given in (('param', params), ('tag', tags)))
     if (own := [k for k in OWN_TAGS if k in said]): raise AqwError(f"the tag {own[0]!r} is the registry's own", "give yours another name")
     endless, long = {k: str(v) for k, v in numbers.items() if abs(v) == np.inf}, {k: v for k, v in texts.items() if len(v) > MAX_PARAM_VAL_LENGTH}
     if endless or long: said[BEYOND] = json.dumps({'metrics':endless, 'params':long}, ensure_ascii=False)

@@ -109,7 +109,7 @@ def ask_server(
     "One answer of a registry's server; raises what stands in the way."
     if uri.startswith('http'):
         url = httpx.URL(f"{uri.rstrip('/')}/health").copy_with(userinfo=b'')
-        return httpx.get(url, timeout=seconds, verify=False).status_code
+        return httpx.get(url, timeout=seconds, verify=False)
     from sqlalchemy import create_engine
     engine = create_engine(uri)
     try: engine.connect().close()
@@ -121,10 +121,10 @@ PACKAGES = {'psycopg2':'psycopg2-binary', 'MySQLdb':'mysqlclient'}   # Where a d
 def knock(
     uri:str,        # Address of the database
     seconds:float   # How long it may take (s)
-):
-    "Return once a registry's server answers; `AqwError` where it does not, or where its driver is missing. A file needs no knock."
+)->bool:            # False where there is no server to ask
+    "Whether a registry's server answers; `AqwError` where it does not, or where its driver is missing."
     from sqlalchemy.exc import SQLAlchemyError
-    if not re.match(r'(https?|postgresql|mysql|mssql)(\+\w+)?://', uri): return
+    if not re.match(r'(https?|postgresql|mysql|mssql)(\+\w+)?://', uri): return False
     shown, wait = shown_uri(uri), f"no answer within {seconds:g} s"
     do = "start it, or correct MLFLOW_TRACKING_URI; where that is empty the registry is a file in the data root"
     try: within(seconds, lambda: ask_server(uri, seconds))
@@ -132,6 +132,7 @@ def knock(
     except ModuleNotFoundError as e: raise AqwError(f"the registry {shown} needs the driver {e.name}, which is not installed", f"pip install {PACKAGES.get(e.name, e.name)}") from e
     except (httpx.HTTPError, httpx.InvalidURL, SQLAlchemyError, OSError, ValueError) as e:
         raise AqwError(f"the registry {shown} cannot be used: {shown_uri(str(e)).splitlines()[0]}", do) from e
+    return True
 
 # %% ../nbs/29_tracking.ipynb #1624d24e
 EXPERIMENT = 'aq_workbench'

@@ -112,16 +112,16 @@ def provenance(
 # %% ../nbs/33_training.ipynb #8e8b6026
 def has_earned(
     registry:ModelRegistry,  # Where the champion is
-    name:str,                # Its registered name
+    city:str,                # Whose
     model:Forecaster,        # The challenger
     test:pl.DataFrame        # Hours that the challenger has not seen
 )->bool:
     "Whether the challenger may take over: there is no champion, or it is no worse on hours that neither has seen."
-    champion = registry.champion(name)
+    champion = registry.champion('pm25_regressor', city=city)
     if champion is None: return True
     unseen = test.filter(pl.col('issued_at') > utc(champion['tags']['fit_end']))
     if unseen.is_empty(): return False
-    return earns_promotion(evaluate_forecaster(model, unseen), evaluate_forecaster(registry.load_model(name, version=champion['version']), unseen))
+    return earns_promotion(evaluate_forecaster(model, unseen), evaluate_forecaster(registry.load_model(champion['name'], version=champion['version']), unseen))
 
 # %% ../nbs/33_training.ipynb #74d4d7d5
 def metrics_of(
@@ -141,7 +141,7 @@ def register_fitted(
     "Leave both bundles, register them, and promote what has earned it."
     slug, registry, metrics = city_slug(tags['city']), ModelRegistry(settings), metrics_of(fitted)
     tags = {**tags, 'fit_end': fitted['periods']['fit']['end'], 'test_start': fitted['periods']['test']['start']}
-    earned = has_earned(registry, f'pm25_regressor-{slug}', fitted['models']['pm25_regressor'], fitted['test'])
+    earned = has_earned(registry, tags['city'], fitted['models']['pm25_regressor'], fitted['test'])
     for kind, model in fitted['models'].items():
         leave_bundle(model, data_root(settings)/'trained'/f'{kind}-{slug}', metrics=metrics[kind], tags=tags)
     table = register_all_models(settings).set_index('name')
@@ -163,7 +163,7 @@ def train_city(
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment = city_asof(store, city, asof)
     tags, kept = provenance(store, city, moment), data_root(settings)/'trained'/f'{city_slug(city)}.json'
-    known = kept.exists() and registry.champion(f'pm25_regressor-{city_slug(city)}') is not None
+    known = kept.exists() and registry.champion('pm25_regressor', city=city) is not None
     last = json.loads(kept.read_text(encoding='utf-8')) if known else None
     reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
     if reason is None: return {**last, 'trained': False, 'reason': 'nothing new to learn from'}
