@@ -366,7 +366,9 @@ class RegistryTables(RegistryReader):
     "A registry as tables."
     def champion(self, model_name, city=None)->dict|None:
         "The version that serves (name, version, stage, created, tags, metrics, params), or None where the name is new."
-        if not models_meant(model_name, self.names(), city): return None
+        meant = models_meant(model_name, self.names(), city)
+        other = '-' in str(model_name) and meant and spelling(meant[0]).startswith(f'{spelling(model_name)}-')   # of San Francisco, asked for San
+        if not meant or other: return None
         found = champion_of(self.versions(model_name, city, call='champion'))
         with explained(self.uri): return found and with_scores(self.client, found)
 
