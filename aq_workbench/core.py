@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     store:str = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
     storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
     keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
-    keep_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
+    keep_run_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
     mlflow_tracking_uri:str = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
     def __init__(self, **values):

@@ -176,7 +176,7 @@ def judge_runs(
     "What stays and what may go."
     runs = read_runs(settings, source)
     ours = [r for r in runs if not r.odd]
-    kept = {**{p: 'keep' for p in (r.path for r in ours) if (p/'keep').exists()}, **dict.fromkeys(last_of_days(ours, settings.keep_days), 'day'), **dict.fromkeys(newest(ours, settings.keep_runs), 'newest')}
+    kept = {**{p: 'keep' for p in (r.path for r in ours) if (p/'keep').exists()}, **dict.fromkeys(last_of_days(ours, settings.keep_run_days), 'day'), **dict.fromkeys(newest(ours, settings.keep_runs), 'newest')}
     rest = [r for r in ours if r.path not in kept]
     texts = named_in_texts(settings.home) if rest else {}
     there = {k: settings.model_copy(update={'source':k}) for k in {r.kind for r in rest} - {''}}
@@ -198,7 +198,7 @@ def runs_words(
     "The runs of a home in one sentence."
     rules, ours, go = Counter(f.rule for f in fates), [f for f in fates if f.rule != 'odd'], [f for f in fates if not f.rule]
     kept = ', '.join(f'{rules[rule]:,} {words}' for rule, words in RULES.items() if rules[rule] and rule != 'odd') or 'none'
-    limits = f'AQW_KEEP_RUNS={settings.keep_runs}, AQW_KEEP_DAYS={settings.keep_days}'
+    limits = f'AQW_KEEP_RUNS={settings.keep_runs}, AQW_KEEP_RUN_DAYS={settings.keep_run_days}'
     return f'{len(ours):,} in reports/runs, {megabytes(ours)}. Kept: {kept} ({limits}). ' + (f'{len(go):,} may go, {megabytes(go)}.' if go else 'None may go.')
 
 def odd_words(

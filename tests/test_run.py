@@ -15,6 +15,8 @@ import pytest
 from conftest import aqw, write_city
 from rich.console import Console
 
+from aq_workbench.core import Settings
+from aq_workbench.retention import judge_runs, read_run
 from aq_workbench.summary import summary_of_run
 
 COMMANDS = "run fetch train forecast monitor export cities drift report dashboard serve lab models status".split()
@@ -50,6 +52,25 @@ def test_run_leaves_executed_notebooks_and_a_report(finished):
         nb = nbformat.read(path, as_version=4)
         assert all(c.execution_count for c in nb.cells if c.cell_type == "code" and c.source), path
     assert {"numbers.tex", "table1.tex", "table2.tex", "paper.tex"} <= {p.name for p in (folder / "report").rglob("*.tex")}
+
+
+def test_what_a_real_run_leaves_is_known(finished):
+    "Every file of a run, its report included, is one that tidy knows as a run's; and its trained versions are found to serve."
+    home, done = finished
+    assert done.returncode == 0
+    run = read_run(sorted((home / "reports/runs").iterdir())[0])
+    assert "no run makes" not in run.odd and run.kind == "files" and run.bytes > 100_000
+    settings = Settings(home=home, source="files", keep_runs=1, keep_run_days=0)
+    later = home / "reports/runs/29991231-000000-beijing"
+    later.mkdir()
+    try:
+        (later / "results.json").write_text(json.dumps({"source": "files", "cities": {}, "failed": {}}))
+        fates = {f.run.path: f for f in judge_runs(settings)}
+        assert fates[later].rule == "newest"
+        if not run.odd: assert (fates[run.path].rule, "pm25_regressor-beijing v1" in fates[run.path].why) == ("serves", True)
+    finally:
+        (later / "results.json").unlink()
+        later.rmdir()
 
 
 def test_scores_stand_beside_baselines_on_the_same_rows(finished):
