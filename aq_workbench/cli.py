@@ -218,8 +218,8 @@ def tell_tidied(
     fates:list,         # Of `tidy_runs`
     console:Console,    # Where to
     *, yes:bool         # It was done
-):
-    "What was, or would be, deleted, and what stays."
+)->bool:              # Whether there was anything
+    "What was, or would be, deleted, and what is left alone."
     from aq_workbench.retention import odd_words
     go, files = [f for f in fates if not f.rule], 0 if found.empty else int(found['files'].sum())
     rows = [{'what':f"store, {r['group']}", 'items':r['files'], 'MB':r['MB']} for r in found.to_dict('records') if r['files']]
@@ -227,6 +227,7 @@ def tell_tidied(
     if rows: print_frame(pd.DataFrame(rows), console, title='Deleted' if yes else 'Would be deleted')
     if not files: console.print('The store is empty: nothing to tidy.' if found.empty else 'The store is tidy: there is nothing to delete.')
     for line in odd_words(fates): console.print(line, highlight=False, markup=False)
+    return bool(rows)
 
 @app.command(rich_help_panel=KEEP)
 def tidy(keep_days:Annotated[float, typer.Option('--keep-days', help='Versions of the store of so many days stay readable')]=30, yes:Annotated[bool, typer.Option('--yes', help='Do it; without this, only say what would go')]=False, source:Source=''):
@@ -239,10 +240,10 @@ def tidy(keep_days:Annotated[float, typer.Option('--keep-days', help='Versions o
     settings, console = settings_for(source), Console()
     fates = tidy_runs(settings, '' if source in ('', 'auto') else settings.source, dry_run=not yes)
     found = tidy_store(FeatureStore(settings), keep_days=keep_days, dry_run=not yes)
-    tell_tidied(found, fates, console, yes=yes)
+    more = tell_tidied(found, fates, console, yes=yes)
     console.print(Text.assemble(('Runs', 'bold'), f" {'before: ' if yes else ''}{runs_words(fates, settings)}"))
     if (models := models_words(settings)): console.print(models, highlight=False)
-    if not yes: console.print('Do it with: aqw tidy --yes')
+    if more and not yes: console.print(f"Do it with: aqw tidy --yes{f' --source {source}' if source else ''}")
 
 # %% ../nbs/69_cli.ipynb #81fa2876
 @app.command(rich_help_panel=FLOW)
