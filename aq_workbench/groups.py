@@ -17,7 +17,7 @@ from deltalake import DeltaTable, WriterProperties
 
 from .core import AqwError, TS, now, source_lag, utc
 from .facts import BOOKKEEPING, READINGS, SaveResult, compare, current_rows, date_rows, keep_contract, key_of, newest_run, spans, visible_from, was_covered
-from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, newest_version, open_delta, open_version, read_own, retried
+from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, newest_version, open_delta, open_version, read_own, retried, scan_table
 
 # %% ../nbs/23_groups.ipynb #3cca8757
 def groups_in(
@@ -81,7 +81,7 @@ def all_rows(
 )->pl.LazyFrame:                         # Every row, superseded ones too
     "All rows of a group in one version."
     table = open_table(root, group, version)
-    with explained(root/group): rows = pl.scan_delta(table)
+    with explained(root/group): rows = scan_table(table)
     if start or end: rows = rows.filter(months_between(start, end))
     if start: rows = rows.filter(pl.col('event_ts') > pl.lit(utc(start)).cast(TS))
     if end: rows = rows.filter(pl.col('event_ts') <= pl.lit(utc(end)).cast(TS))
@@ -113,7 +113,7 @@ def rows_beside(
 )->pl.LazyFrame:      # Superseded ones too
     "The store's rows between the first and the last hour of `df`."
     first, last = df['event_ts'].min(), df['event_ts'].max()
-    return pl.scan_delta(seen).filter(months_between(first, last), pl.col('event_ts').is_between(first, last)).drop('month')
+    return scan_table(seen).filter(months_between(first, last), pl.col('event_ts').is_between(first, last)).drop('month')
 
 # %% ../nbs/23_groups.ipynb #95dd53b8
 def current_beside(
@@ -187,7 +187,7 @@ def write_once(root, group, df, *, asked=None, widen=False)->SaveResult:
     "One attempt of `write_group`; `CommitFailedError` where another writer came between."
     seen, sent = open_table(root, group) if is_table(root/group) else None, df.height
     before = seen.version() if seen else -1
-    df = keep_contract(df, dict(pl.scan_delta(seen).drop('month').collect_schema()) if seen else {}, group, widen=widen)
+    df = keep_contract(df, dict(scan_table(seen).drop('month').collect_schema()) if seen else {}, group, widen=widen)
     ledger = ledger_rows(root, group, df)
     df = mark_replays(df, seen, ledger).filter(~pl.col('told'))
     fresh = fresh_rows(df.filter(~pl.col('held')).drop('held', 'told'), seen, ledger)
@@ -252,7 +252,7 @@ def withdraw_batch(
     mine, back = f"batch_id = '{batch_id.replace(chr(39), 2*chr(39))}'", root/f'_{group}_withdrawn'
     def once():
         table = open_table(root, group)
-        rows = pl.scan_delta(table).filter(pl.col('batch_id') == batch_id).drop('month').collect()
+        rows = scan_table(table).filter(pl.col('batch_id') == batch_id).drop('month').collect()
         if rows.is_empty(): return 0
         told = rows.with_columns(withdrawn_ts=pl.lit(now()).cast(TS), reason=pl.lit(reason))
         add_own(back, told.clear(), lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti', nulls_equal=True))
@@ -308,7 +308,7 @@ def remember(
     rows, ledger = all_rows(root, group), root/f'_{group}_batches'
     series = ['batch_id', *(k for k in key_of(rows.collect_schema().names()) if k != 'event_ts')]
     with explained(root/group):
-        if is_table(ledger): rows = rows.join(pl.scan_delta(open_delta(ledger)), on=series, how='anti', nulls_equal=True)
+        if is_table(ledger): rows = rows.join(scan_table(open_delta(ledger)), on=series, how='anti', nulls_equal=True)
         lost = rows.collect()
     if lost.height: tell_ledger(root, group, lost.with_columns(held=True), lost.clear(), asked=None, version=version)
     return lost.height
