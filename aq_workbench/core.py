@@ -211,7 +211,7 @@ def home_folder(
     except (OSError, RuntimeError, ValueError) as e:
         raise AqwError(f"the home {str(named)!r} cannot be used: {e}", "set AQW_HOME to a folder of yours") from e
 
-PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url'}   # no secret can stand there
+PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url', 'keep_runs', 'keep_days'}   # no secret can stand there
 
 def setting_fault(
     wrong:dict,   # One of pydantic's errors
@@ -236,6 +236,8 @@ class Settings(BaseSettings):
     openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
     openaq_url:Annotated[str, AfterValidator(web_address)] = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
     timeout:float = Field(30., gt=0, le=3600, description='Seconds to wait for an answer')
+    keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
+    keep_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
     store:Annotated[str, AfterValidator(store_address)] = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
     storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
     mlflow_tracking_uri:Annotated[str, AfterValidator(database_address)] = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
