@@ -7,10 +7,10 @@ __all__ = ['DEVICES', 'UNFIT', 'LONGEST', 'UNCARRIED', 'YEARS', 'Kind', 'KINDS',
            'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE', 'MIXING', 'TS', 'READING', 'READING_KEY', 'REQUIRED',
            'DEFAULTS', 'LAG_H', 'AqwError', 'quoted', 'machine_error', 'unprintable', 'name_fault', 'path_name',
            'below', 'addressable', 'utc', 'typed_moment', 'now', 'clock_note', 'find_home', 'last_kind', 'web_address',
-           'database_address', 'store_address', 'home_folder', 'setting_fault', 'Settings', 'data_root', 'reports_root',
-           'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root', 'mark_root', 'parameter_name',
-           'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'in_our_units', 'check_readings', 'belongs',
-           'check_kind', 'source_lag']
+           'database_address', 'store_address', 'typed_path', 'home_folder', 'setting_fault', 'Settings', 'data_root',
+           'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root', 'mark_root',
+           'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'in_our_units', 'check_readings',
+           'belongs', 'check_kind', 'source_lag']
 
 # %% ../nbs/00_core.ipynb #f12dc057
 import json
@@ -161,7 +161,7 @@ def find_home(
 )->Path:                   # The folder that holds `data/` and `reports/`
     "Nearest folder upwards with a `cities.yaml`, else the user's data folder."
     start = Path(start or Path.cwd()).resolve()
-    found = [p for p in (start, *start.parents) if (p/'cities.yaml').exists()]
+    found = [p for p in (start, *start.parents) if os.path.exists(p/'cities.yaml')]
     return found[0] if found else Path(user_data_dir('aq_workbench', appauthor=False))
 
 # %% ../nbs/00_core.ipynb #76a3a7f4
@@ -203,13 +203,20 @@ def store_address(
     return where
 
 # %% ../nbs/00_core.ipynb #f70e4754
+def typed_path(
+    text:str|Path,   # With `~`, or from the working folder
+    name:str         # Of the option or setting that holds it
+)->Path:             # Absolute
+    "A path that somebody typed; `AqwError` with the name of its place where it can be none."
+    if unprintable(str(text)): raise AqwError(f"{name}: {str(text)!r} holds a character that cannot be printed", "rename that folder or file")
+    try: return Path(text).expanduser().resolve()
+    except (OSError, RuntimeError) as e: raise AqwError(f"{name}: {str(text)!r} is no path here: {e}", "write it out, from / on") from e
+
 def home_folder(
     named:str|Path|None   # By an argument or AQW_HOME; None: nobody named one
 )->Path:                  # Absolute
     "The home that is meant; `AqwError` where a store could not be kept there."
-    try: return addressable((Path(named).expanduser() if named else find_home()).resolve())
-    except (OSError, RuntimeError, ValueError) as e:
-        raise AqwError(f"the home {str(named)!r} cannot be used: {e}", "set AQW_HOME to a folder of yours") from e
+    return addressable(typed_path(named or find_home(), 'AQW_HOME'))
 
 PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url', 'keep_runs', 'keep_days'}   # no secret can stand there
 
