@@ -37,7 +37,7 @@ def parameters_of(
     "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
     import nbformat
     try: cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
-    except (ValueError, AttributeError, nbformat.ValidationError) as e: raise AqwError(f"{notebook} is no notebook: {e}", "restore it; a copy of yours can be deleted, and aqw init makes a fresh one") from e
+    except (ValueError, AttributeError, nbformat.ValidationError) as e: raise AqwError(f"{notebook} is no notebook: {e}", "restore it from a backup; or move it away, and aqw init makes a fresh copy") from e
     if len(cells) != 1: raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one", "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
     try: return {n.targets[0].id: ast.literal_eval(n.value) for n in ast.parse(cells[0].source).body}
     except (AttributeError, ValueError, SyntaxError) as e:

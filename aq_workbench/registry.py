@@ -22,11 +22,12 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from .core import AqwError, Settings, id_text, mark_root, now, open_root, tracking_uri
+from .core import AqwError, Settings, id_text, mark_root, now, open_root, path_name, quoted, tracking_uri
 from .locations import city_slug
 
 # %% ../nbs/32_registry.ipynb #1bc9eb9a
@@ -42,7 +43,7 @@ def import_mlflow():
 # %% ../nbs/32_registry.ipynb #f22095b3
 REMEDIES = (('is locked', "the registry {uri} is locked by another program", "close what holds it (a database browser, a run that hangs) and try again"),
             ('No space left|disk is full', "the disk of the registry {uri} is full; no version was added", "free some space or set AQW_HOME to another disk, then run again"),
-            ('out-of-date database schema', "the registry {uri} was written by another MLflow", "back it up, then run: mlflow db upgrade {uri}"),
+            ('out-of-date database schema', "the registry {uri} was written by another MLflow", "back it up, then run: mlflow db upgrade {pasted}"),
             ('not a database|malformed|no such table', "the registry {uri} is broken", "restore it from a backup, or move it away and call register_all_models(), which fills a new one from the last training"),
             ('', "MLflow at {uri}: {text}", "mend what it names; where the database cannot be reached, check MLFLOW_TRACKING_URI"))
 
@@ -55,7 +56,7 @@ def remedy(
     hide = lambda s: re.sub(r'//[^/@\s]*@', '//***@', s)
     what, do = next((what, do) for cause, what, do in REMEDIES if re.search(cause, text))
     first = hide(text).strip().split('\n')[0]
-    return AqwError(what.format(uri=hide(uri), text=first), do.format(uri=hide(uri)))
+    return AqwError(what.format(uri=hide(uri), text=first), do.format(uri=hide(uri), pasted=quoted(hide(uri))))
 
 # %% ../nbs/32_registry.ipynb #f5de3f97
 @contextmanager
@@ -76,7 +77,8 @@ def sqlite_file(
     uri:str       # Address of the database
 )->Path|None:     # Its file, or None for a server
     "The file of an SQLite database."
-    return Path(uri.removeprefix('sqlite:///')) if uri.startswith('sqlite:///') else None
+    found = re.fullmatch(r'sqlite(\+\w+)?:///([^?]*)(\?.*)?', uri)
+    return Path(unquote(found[2])) if found else None
 
 # %% ../nbs/32_registry.ipynb #8a4d583c
 def check_sqlite(
@@ -232,7 +234,7 @@ def check_name(
     name:str   # Of a model
 )->str:        # The same
     "A model's name; `AqwError` for one that MLflow or a query would stumble over."
-    if re.fullmatch(r'[\w.+-]+', name): return name
+    if re.fullmatch(r'[\w.+-]+', str(name)): return path_name(name, 'the name of a model')
     raise AqwError(f"{name!r} cannot name a model", "use letters, digits and . _ + -, as in aqi_classifier-beijing")
 
 # %% ../nbs/32_registry.ipynb #630275de

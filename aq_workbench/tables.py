@@ -208,7 +208,7 @@ def check_commits(
     for name in names[-25:]:
         if not (log/name).stat().st_size:
             raise AqwError(f"the table {place} cannot be used: its commit {int(name[:-5])} is an empty file, as a power cut leaves it; the rows of that write would be missing",
-                           f"restore {log/name} from a backup; or, where it is the newest, delete that file and load its source again")
+                           f"restore {log/name} from a backup; or, where it is the newest, move that file away and load its source again")
 
 # %% ../nbs/20_tables.ipynb #c2dbdec8
 class LocalTable(DeltaTable):
