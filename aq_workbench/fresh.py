@@ -89,7 +89,7 @@ def is_due(
 )->bool:
     "Whether the city's champion has issued nothing at that hour; `AqwError` where there is no champion."
     store, name = FeatureStore(settings), f'pm25_regressor-{city_slug(city)}'
-    champion = ModelRegistry(settings).champion(name)
+    champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
     if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)} (or everything: aqw run --cities {quoted(city)})")
     if 'forecasts' not in store.groups(): return True
     mine = (pl.col('model') == name) & (pl.col('version') == champion['version']) & (pl.col('issued_at') == issue)
