@@ -141,6 +141,7 @@ def file_fault(
     except (OSError, ArrowException) as e: return f'{path.name}: {e}'.splitlines()[0]
     return ''
 
+# %% ../nbs/20_tables.ipynb #762670e3
 def faults_of(
     place:Place   # A table on a disk
 )->list[str]:     # Empty: all of it is whole
