@@ -74,7 +74,7 @@ def fetch_table(
     shown = {name: cell for name, cell in columns.items() if name not in ('left\nout', 'refused') or any(cell(f).plain != '0' for f in came.values())}
     table = plain_table({'city':'left', **dict.fromkeys(shown, 'right'), 'from, to (UTC)':'left'}, title='Fetched: stations heard in the last day, and rows')
     if len(shown) > 5: table.padding = 0   # all columns with their words fit 80 characters only so
-    for city, f in came.items(): table.add_row(city, *(cell(f) for cell in shown.values()), '\n'.join(f.hours))
+    for city, f in came.items(): table.add_row(Text(city), *(cell(f) for cell in shown.values()), '\n'.join(f.hours))
     return table
 
 # %% ../nbs/60_summary.ipynb #db8e6e7f
@@ -111,7 +111,7 @@ def train_table(
             if not part or 'models' not in part: continue
             models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in part['models'].items())
             tested = '\n'.join(part['test'][k][:10] for k in ('start', 'end')) if 'test' in part else ''
-            table.add_row(city if part is e else '', models, word, *(rmse_cell(part['scores'], h) for h in horizons), tested)
+            table.add_row(Text(city) if part is e else '', models, word, *(rmse_cell(part['scores'], h) for h in horizons), tested)
     return table
 
 # %% ../nbs/60_summary.ipynb #e6453472
@@ -143,7 +143,7 @@ def forecast_table(
     for city, e in cities.items():
         if not (f := e.get('forecast')): continue
         cells = [expected_cell(told[city][h]) if h in told[city] else Text('–') for h in horizons]
-        table.add_row(city, f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']), *cells, count(f['added']))
+        table.add_row(Text(city), f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']), *cells, count(f['added']))
     used = sorted({CATEGORIES.index(f['category']) for f_ in told.values() for f in f_.values() if f['category']})
     table.caption, table.caption_justify = ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used), 'left'
     return table
@@ -185,7 +185,7 @@ def monitor_table(
     for city, e in cities.items():
         if 'verdict' not in e: continue
         outcomes = sum(p['n'] for p in seen(e).get('recent', {}).values())
-        table.add_row(city, *(error_cell(seen(e), h) for h in horizons), count(outcomes), drift_cell(e), decision_cell(e))
+        table.add_row(Text(city), *(error_cell(seen(e), h) for h in horizons), count(outcomes), drift_cell(e), decision_cell(e))
     return table
 
 # %% ../nbs/60_summary.ipynb #cfe98040
@@ -216,7 +216,7 @@ def run_table(
         f = fetched(e)
         stations = lines_of(('heard', f.heard, ''), ('silent', len(f.silent), 'yellow')) if f else Text('–')
         rows = lines_of(('new', f.new, ''), ('corrected', f.corrected, 'yellow'), ('repeated', f.repeated, '')) if f else Text('–')
-        table.add_row(city, stations, rows, serves_cell(e), *(rmse_cell(e.get('scores', []), h) for h in horizons), Text.assemble(drift_cell(e), '\n', decision_cell(e)))
+        table.add_row(Text(city), stations, rows, serves_cell(e), *(rmse_cell(e.get('scores', []), h) for h in horizons), Text.assemble(drift_cell(e), '\n', decision_cell(e)))
     return table
 
 # %% ../nbs/60_summary.ipynb #264983af
