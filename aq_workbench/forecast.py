@@ -12,9 +12,8 @@ import numpy as np
 import polars as pl
 
 from .aqi import CATEGORIES
-from .core import AqwError, Settings, now, utc
+from .core import AqwError, Settings, now, utc, quoted
 from .features import HORIZONS, build_features
-from .locations import city_slug
 from .models import AqiClassifier, Forecaster
 from .registry import ModelRegistry
 from .store import FeatureStore
@@ -52,11 +51,10 @@ def champions(
     city:str                 # Its name
 )->tuple[Forecaster, AqiClassifier, dict]:
     "A city's regressor, its classifier, and the regressor's name, version and tags."
-    names = [f'{kind}-{city_slug(city)}' for kind in ('pm25_regressor', 'aqi_classifier')]
-    champion = registry.champion(names[0])
-    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {city}")
-    regressor, classifier = (registry.load_model(name) for name in names)
-    return regressor, classifier, {'model': names[0], 'version': champion['version'], 'tags': champion['tags']}
+    champion = registry.champion('pm25_regressor', city=city)
+    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)}")
+    regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
+    return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 
 # %% ../nbs/34_forecast.ipynb #79b853ea
 def forecast_city(

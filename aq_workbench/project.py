@@ -10,7 +10,6 @@ __all__ = ['PARTS', 'FILES', 'NEXT', 'LOCKS', 'Placed', 'place', 'copy_notebooks
 # %% ../nbs/64_project.ipynb #25f39267
 import json
 import os
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -25,11 +24,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .console import KINDS, choose_source
-from .core import AqwError, Settings, data_root, now, open_root, reports_root
+from .console import choose_source
+from .core import KINDS, AqwError, Settings, addressable, data_root, now, open_root, quoted, reports_root
 from .pipeline import notebook_folder, one_run
-from .registry import sqlite_file
 from .store import FeatureStore
+from .tracking import shown_uri, sqlite_file
 
 # %% ../nbs/64_project.ipynb #f4664aaf
 class Placed(NamedTuple):
@@ -64,7 +63,7 @@ def make_project(
     folder:Path   # A folder that exists or not
 )->list[Placed]:
     "A project folder, or what lacks in one; `AqwError` where it cannot be."
-    if folder.exists() and not folder.is_dir(): raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
+    if addressable(folder).exists() and not folder.is_dir(): raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
     if (folder/'nbs'/'pipelines').exists(): raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/", "name another folder: aqw init my-city; to work here, copy .env.example to .env")
     try:
         placed = [place(Path(str(files('aq_workbench')/'assets'/'project'/source)), folder/name) for name, source in FILES.items()]
@@ -91,7 +90,7 @@ def project_words(
     made, left = ([p.path for p in placed if p.made is state] for state in (True, False))
     told = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ') for what, paths in (('Made', made), ('Left alone', left)) if paths]
     said = [f'Project: {folder}', *told, '', 'Next:']
-    said += [f'  cd {os.path.relpath(folder)}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command, why in NEXT.items()]
+    said += [f'  cd {quoted(os.path.relpath(folder))}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command, why in NEXT.items()]
     other = os.environ.get('AQW_HOME')
     if other and Path(other).resolve() != folder: said += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
     return '\n'.join(said)
@@ -202,7 +201,7 @@ def elsewhere(
     settings:Settings   # Home
 )->str:                 # Empty: nothing
     "What a reset cannot reach, since it lies outside the home."
-    places = {'store':settings.store, 'registry':re.sub('//[^/@]*@', '//***@', settings.mlflow_tracking_uri)}
+    places = {'store':settings.store, 'registry':shown_uri(settings.mlflow_tracking_uri)}
     return ''.join(f'The {what} at {where} stays.\n' for what, where in places.items() if where)
 
 # %% ../nbs/64_project.ipynb #96694995

@@ -17,7 +17,7 @@ import polars as pl
 
 from .core import Settings, TS, UNITS, as_polars, check_kind, check_mark, data_root, id_text, mark_root, new_mark, now, open_root, parse_mark, utc
 from .facts import BOOKKEEPING, READINGS, Refused, SaveResult, key_of, keep_units, prepare, units_of
-from .groups import all_rows, diff_of, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
+from .groups import all_rows, diff_of, group_name, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
 from .joins import current_index, frame_at, label_frame, line_for
 from .tables import Place, add_own, compact, is_table, newest_version, place_of, read_bytes, read_own, vacuum, versions_of, write_bytes
 
@@ -255,7 +255,7 @@ class FeatureStore(StoreHistory):
     def write(self, df, feature_group=READINGS, *, asked=None, new_columns=False, units=None, meanings=None)->SaveResult:
         "Append what is new or changed and say how much that was."
         try:
-            rows = prepare(df, feature_group)
+            rows = prepare(df, group_name(feature_group))
             if feature_group == READINGS: check_kind(rows, self.settings.source)
             open_store(self.settings, writing=True)
             said = {**(units_of(rows) if feature_group != READINGS else {}), **(units or {})}

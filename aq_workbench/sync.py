@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from .core import LAG_H, TS, AqwError, Settings, now, utc
+from .core import LAG_H, TS, AqwError, Settings, now, utc, quoted
 from .facts import READINGS, SaveResult
 from .fetcher import LiveDataFetcher
 from .files import Batch, read_folder
@@ -103,7 +103,7 @@ def city_rows(
     "A city's readings in the store; `AqwError` names the cities that are there."
     have = all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].to_list()
     names = [c for c in have if city_slug(c) == city_slug(city)]
-    if not names: raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}", f"load them first: aqw fetch --cities {city}")
+    if not names: raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}", f"load them first: aqw fetch --cities {quoted(city)}")
     return store.scan(where=pl.col('city').is_in(names) & where, **query)
 
 # %% ../nbs/27_sync.ipynb #20655a68
