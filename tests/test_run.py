@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import nbformat
@@ -159,17 +158,20 @@ def test_a_killed_worker_is_a_failed_city(measured, tmp_path):
     import psutil
     from aq_workbench.pipeline import Job, run_cities
 
+    over = threading.Event()
+
     def kill_kernel(city, stage, state, seconds):
-        if state == "begins": threading.Thread(target=kill_when_there).start()
+        if state == "begins": threading.Thread(target=kill_when_there, daemon=True).start()
 
     def kill_when_there():
-        for _ in range(200):
+        while not over.is_set():
             kernels = [p for p in psutil.Process().children(recursive=True) if "ipykernel_launcher" in " ".join(p.cmdline())]
             if kernels: return kernels[0].kill()
-            time.sleep(.05)
+            over.wait(.05)
 
     job = Job("Beijing", run="r", home=str(tmp_path), source="files", stages=("fetch",), path=str(measured))
     failed = run_cities([job], tell=kill_kernel)[0].failed
+    over.set()
     assert failed["stage"] == "fetch" and "died" in failed["reason"].lower(), failed
 
 
