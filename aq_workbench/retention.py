@@ -169,6 +169,7 @@ def relied_on(
     if models & serving: return Fate(run, 'serves', ', '.join(f'{name} v{v}' for name, v in sorted(models & serving)))
     return Fate(run, '')
 
+# %% ../nbs/64_retention.ipynb #064cdc2d
 def judge_runs(
     settings:Settings,  # Home; how many newest runs, how many days
     source:str=''       # Only this kind
@@ -184,7 +185,7 @@ def judge_runs(
     late = {r.path: relied_on(r, texts, tags.get(r.kind, {}), serving.get(r.kind, set())) for r in rest}
     return [Fate(r, 'odd', r.odd) if r.odd else Fate(r, kept[r.path]) if r.path in kept else late[r.path] for r in runs]
 
-# %% ../nbs/64_retention.ipynb #064cdc2d
+# %% ../nbs/64_retention.ipynb #e96ca3ec
 def megabytes(
     fates:list[Fate]   # Any
 )->str:
@@ -207,7 +208,7 @@ def odd_words(
     "What is left alone, and why."
     return [f'Left alone in reports/runs: {f.run.path.name} ({f.why}).' for f in fates if f.rule == 'odd']
 
-# %% ../nbs/64_retention.ipynb #e96ca3ec
+# %% ../nbs/64_retention.ipynb #2cb0327c
 def tidy_runs(
     settings:Settings,     # Home
     source:str='',         # Only this kind
