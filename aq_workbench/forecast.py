@@ -127,7 +127,7 @@ def newest_issue(
     mine = issues(store, asof=asof).filter(slug=city_slug(city)).sort('issued_at', 'version')
     if mine.is_empty(): raise NotIssued(f"no forecast of {city!r} is stored up to {asof:%Y-%m-%d %H:%M} UTC", f"issue one: aqw forecast {shlex.quote(city)}")
     several = mine['version'].n_unique() > 1
-    serving = mine.filter(version=serving_version(city, settings=store.settings)) if several else mine
+    serving = mine.filter(pl.col('version').eq_missing(serving_version(city, settings=store.settings))) if several else mine
     return (mine if serving.is_empty() else serving).row(-1, named=True)
 
 def newest_forecasts(
