@@ -24,8 +24,8 @@ def sandbox_figures(
     city:City   # Of the gazetteer
 )->str:
     "Which of the figures that simulate a city were measured there; the rest is borrowed from Beijing."
-    if city.slug not in KNOWN: return 'borrowed'
-    return 'PM2.5 only' if KNOWN[city.slug].get('borrowed') else 'measured'
+    if city.slug not in KNOWN: return 'latitude'
+    return 'in part' if KNOWN[city.slug].get('borrowed') else 'measured'
 
 # %% ../nbs/67_cities.ipynb #ca1c4393
 def people(
@@ -45,7 +45,7 @@ def search_table(
     if not found:
         near = [f'{c.name}, {c.country}' for c in near_cities(text)]
         raise AqwError(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
-    said = ['sandbox: the figures that simulate it, measured there or borrowed from Beijing']
+    said = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
     if len(found) > MOST_CITIES: said.append(f'{len(found)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, {max(found, key=lambda f: f[0].population)[0].country}"')
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(said), caption_justify='left')
     for name in ('city', 'in', 'lat', 'lon', 'time zone', 'people', 'sandbox'): table.add_column(name, justify='right' if name in ('lat', 'lon', 'people') else 'left', overflow='fold')

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['LAYOUT', 'UNITS', 'POLLUTANTS', 'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE', 'MIXING', 'TS', 'READING',
-           'READING_KEY', 'REQUIRED', 'DEFAULTS', 'LAG_H', 'AqwError', 'utc', 'now', 'find_home', 'last_kind',
+           'READING_KEY', 'REQUIRED', 'DEFAULTS', 'IDS', 'LAG_H', 'AqwError', 'utc', 'now', 'find_home', 'last_kind',
            'Settings', 'data_root', 'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root',
-           'mark_root', 'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'in_our_units',
-           'check_readings', 'belongs', 'check_kind', 'source_lag']
+           'mark_root', 'parameter_name', 'molar_volume', 'unit_name', 'unit_factor', 'as_polars', 'id_text',
+           'id_column', 'ids_as_text', 'in_our_units', 'check_readings', 'belongs', 'check_kind', 'source_lag']
 
 # %% ../nbs/00_core.ipynb #f12dc057
 import json
 import os
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
@@ -89,6 +90,8 @@ class Settings(BaseSettings):
     timeout:float = Field(30., description='Seconds to wait for an answer')
     store:str = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
     storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
+    keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
+    keep_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
     mlflow_tracking_uri:str = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
     def __init__(self, **values):
@@ -253,6 +256,32 @@ def as_polars(
     if naive: raise AqwError(f"the times in {naive} have no zone", "localise them first: df['event_ts'].dt.tz_localize('UTC')")
     return df.with_columns(pl.col(c).dt.convert_time_zone('UTC').cast(TS) for c, t in df.schema.items() if isinstance(t, pl.Datetime))
 
+# %% ../nbs/00_core.ipynb #cb49f70e
+IDS = ('location_id', 'sensor_id', 'batch_id')
+
+def id_text(
+    value   # As somebody holds it: '7', 7, 7.0, a number of numpy
+)->str:
+    "An id as text; a whole number has no fraction."
+    return str(int(value)) if isinstance(value, Real) and float(value).is_integer() else str(value)
+
+# %% ../nbs/00_core.ipynb #d9813c29
+def id_column(
+    name:str,          # Of the column
+    kind:pl.DataType   # Its type
+)->pl.Expr:
+    "A column of ids as text, whatever its type."
+    if not (kind.is_float() or kind.is_decimal()): return pl.col(name).cast(pl.String)
+    whole = pl.col(name).cast(pl.Int64, strict=False)
+    text = pl.col(name).cast(pl.String)
+    return pl.when(whole == pl.col(name)).then(whole.cast(pl.String)).otherwise(text).alias(name)
+
+def ids_as_text(
+    df:pl.DataFrame   # Any frame
+)->pl.DataFrame:
+    "The frame with its id columns as text."
+    return df.with_columns(id_column(c, t) for c, t in df.schema.items() if c in IDS and t != pl.String)
+
 # %% ../nbs/00_core.ipynb #b4880b49
 def in_our_units(
     df:pl.DataFrame   # Columns and types of `READING`
@@ -273,6 +302,7 @@ def check_readings(
     "Readings with every column of the contract; `AqwError` names what lacks and what came."
     df = as_polars(df)
     if 'location_id' not in df.columns and 'location' in df.columns: df = df.with_columns(location_id=pl.col('location'))
+    df = ids_as_text(df)
     lost = [c for c in REQUIRED if c not in df.columns]
     if lost: raise AqwError(f"readings lack {lost}; got {sorted(df.columns)}", "rename the columns, or describe the file in a mapping file")
     if df.schema['parameter'] == pl.String: df = df.with_columns(pl.col('parameter').replace({n: parameter_name(n) or n for n in df['parameter'].unique().drop_nulls()}))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KEY_NAMES', 'READINGS', 'BOOKKEEPING', 'WIDER', 'key_of', 'batch_hash', 'Refused', 'one_row_a_fact', 'same_value',
            'spans', 'was_covered', 'date_rows', 'visible_from', 'current_rows', 'newest_run', 'SaveResult', 'storable',
-           'prepare', 'compare', 'fits', 'contract_faults', 'keep_contract', 'keep_units', 'units_of']
+           'prepare', 'compare', 'fits', 'contract_faults', 'same_ids', 'keep_contract', 'keep_units', 'units_of']
 
 # %% ../nbs/21_facts.ipynb #d28443ef
 from datetime import datetime
@@ -16,7 +16,7 @@ import pandas as pd
 import polars as pl
 import polars.selectors as cs
 
-from .core import AqwError, TS, as_polars, check_readings, now, source_lag
+from .core import IDS, AqwError, TS, as_polars, check_readings, id_column, ids_as_text, now, source_lag
 from .quality import flag_readings
 
 # %% ../nbs/21_facts.ipynb #ebbf1855
@@ -152,7 +152,9 @@ def storable(
     "The rows in types that Delta has: categories as text, whole numbers with a sign; `AqwError` for columns that it cannot hold."
     odd = {c: str(t) for c, t in df.schema.items() if t.base_type() in (pl.Duration, pl.Time, pl.Object)}
     if odd: raise Refused(f"group {group!r} cannot hold columns of these types: {odd}", "turn them into numbers or text, df[...].dt.total_seconds() say; nothing of this batch was stored")
-    return df.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String), cs.unsigned_integer().cast(pl.Int64))
+    plain = cs.categorical().cast(pl.String), cs.enum().cast(pl.String), cs.unsigned_integer().cast(pl.Int64)
+    df = df.with_columns(plain)
+    return df.with_columns(id_column('batch_id', df.schema['batch_id'])) if 'batch_id' in df.columns else df
 
 # %% ../nbs/21_facts.ipynb #b1938c10
 def prepare(
@@ -210,6 +212,16 @@ def contract_faults(
     if new and not widen: found.append(f"they bring new columns {new} (pass new_columns=True to add them)")
     return found + types
 
+# %% ../nbs/21_facts.ipynb #b692f870
+def same_ids(
+    df:pl.DataFrame,   # Prepared rows
+    kept:dict          # Column -> type, of the store
+)->pl.DataFrame:
+    "The rows with their ids in the store's type, where all of them can be of it."
+    ids = ids_as_text(df.select(c for c in df.columns if c in IDS and c in kept))
+    try: return df.with_columns(ids.select(pl.col(c).cast(kept[c]) for c in ids.columns))
+    except pl.exceptions.InvalidOperationError: return df
+
 # %% ../nbs/21_facts.ipynb #48cdce52
 def keep_contract(
     df:pl.DataFrame,      # Prepared rows
@@ -221,6 +233,7 @@ def keep_contract(
     if not kept:
         if bare := [c for c, t in df.schema.items() if t == pl.Null]: raise Refused(f"columns {bare} have neither a value nor a type, and group {group!r} is new", "give them a type, .cast(float) say, or leave them out; nothing of this batch was stored")
         return df
+    df = same_ids(df, kept)
     if faults := contract_faults(dict(df.schema), kept, widen=widen):
         raise Refused(f"these rows do not fit group {group!r}: {'; '.join(faults)}", "mend the frame, or save it as another group; nothing of this batch was stored")
     try: return df.with_columns(pl.col(c).cast(kept[c]) for c in df.columns if c in kept)

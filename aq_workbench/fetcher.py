@@ -112,11 +112,13 @@ def choose_sensors(
 
 # %% ../nbs/15_fetcher.ipynb #797cf9d8
 def skip_record(
-    row:dict,     # A station or a sensor
+    row:dict,     # A station or a sensor, perhaps with `last`, its last report
     reason:str    # Why it is left out
 )->dict:          # JSON-able
     "What was left out, and why."
-    return {'location_id':row['location_id'], 'location':row.get('location'), 'sensor_id':row.get('sensor_id'), 'parameter':row.get('ours') or row.get('parameter'), 'reason':reason}
+    last = row.get('last')
+    return {'location_id':row['location_id'], 'location':row.get('location'), 'sensor_id':row.get('sensor_id'), 'parameter':row.get('ours') or row.get('parameter'), 'reason':reason,
+            'last':last and last.isoformat()}
 
 # %% ../nbs/15_fetcher.ipynb #613ea0e3
 def select_sensors(

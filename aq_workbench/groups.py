@@ -11,12 +11,14 @@ __all__ = ['TAGS', 'ROWS', 'EVERY', 'groups_in', 'tags_of', 'version_number', 'o
 # %% ../nbs/23_groups.ipynb #65bb8f6b
 import re
 from datetime import datetime
+from numbers import Real
 
 import polars as pl
 from deltalake import DeltaTable, WriterProperties
 
-from .core import AqwError, TS, now, source_lag, utc
+from .core import AqwError, IDS, TS, id_column, id_text, now, source_lag, utc
 from .facts import BOOKKEEPING, READINGS, SaveResult, compare, current_rows, date_rows, keep_contract, key_of, newest_run, spans, visible_from, was_covered
+from .quality import usable as is_usable
 from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, newest_version, open_delta, open_version, read_own, retried
 
 # %% ../nbs/23_groups.ipynb #3cca8757
@@ -43,7 +45,9 @@ def version_number(
     version:int|str|None    # A number, a tag, or None for the newest
 )->int|None:
     "The number of a version; `AqwError` for a tag that nobody gave."
-    if version is None or isinstance(version, int): return version
+    if version is None or id_text(version).isdigit(): return version if version is None else int(id_text(version))
+    if isinstance(version, Real):
+        raise AqwError(f"{version} is no version of {group!r}", "versions are whole numbers from 0: store.versions() lists them")
     tags = tags_of(root, group)
     if version not in tags: raise AqwError(f"{group!r} has no version tagged {version!r}; tags are {sorted(tags)}", f"tag one: store.tag('paper-v1', group={group!r})")
     return tags[version]
@@ -94,17 +98,21 @@ def scan_group(
     *, asof:str|datetime|None=None,      # What the world knew at this moment; by default everything
     version:int|str|None=None,           # What the store held at this version; by default the newest
     on_time:bool=False,                  # Only rows that came within their source's lag
+    usable:bool=False,                   # Only what can be a measurement: no sentinel, nothing out of range or missing
     where:pl.Expr|None=None,             # Which facts to read: a condition on key columns and names, never on values
     **bounds                             # `start` and `end` of event_ts
 )->pl.LazyFrame:                         # The current row of each key
     "The rows of a group that were visible at `asof` in `version`, one a key."
     rows = all_rows(root, group, version, **bounds)
     columns = rows.collect_schema().names()
+    if usable and not {'flags', 'value'} <= set(columns):
+        raise AqwError(f"{group!r} has no column `flags`: nobody has judged its values", "ask for it without usable=True")
     if where is not None: rows = rows.filter(where)
     if asof is not None: rows = rows.filter(visible_from(columns) <= pl.lit(utc(asof)))
     if on_time: rows = rows.filter(pl.col('available_ts') <= pl.coalesce('issued_at', 'event_ts') + source_lag())
     rows = current_rows(rows, key_of(columns))
-    return newest_run(rows) if group == READINGS else rows
+    if group == READINGS: rows = newest_run(rows)
+    return rows.filter(is_usable(), pl.col('value').is_not_null()) if usable else rows
 
 # %% ../nbs/23_groups.ipynb #a375d255
 def rows_beside(
@@ -222,9 +230,12 @@ def history_of(
 )->pl.DataFrame:   # With `visible_from`, and `withdrawn_ts` for rows that were taken back
     "Every row that was ever written about some facts."
     rows = all_rows(root, group)
-    columns = rows.collect_schema().names()
+    types = rows.collect_schema()
+    columns = types.names()
     if wrong := sorted(set(key) - set(columns)): raise AqwError(f"{group!r} has no column {wrong}; it has {sorted(columns)}", "name columns of its key")
-    mine = [pl.col(c) == (pl.lit(utc(v)).cast(TS) if columns and c.endswith(('_ts', '_at')) else v) for c, v in key.items()]
+    moment = lambda v: pl.lit(utc(v)).cast(TS)
+    mine = [id_column(c, types[c]) == id_text(v) if c in IDS else pl.col(c) == (moment(v) if c.endswith(('_ts', '_at')) else v)
+            for c, v in key.items()]
     back = read_own(root/f'_{group}_withdrawn', rows.head(0).collect().with_columns(withdrawn_ts=pl.lit(None, TS), reason=pl.lit(None, pl.String)), pl.all_horizontal(True, *mine))
     rows = rows.filter(*mine).collect()
     back = back.join(rows, on=[c for c in back.columns if c in columns], how='anti', nulls_equal=True)
@@ -249,6 +260,7 @@ def withdraw_batch(
     reason:str=''    # Why, for the record
 )->int:              # Rows that were withdrawn
     "Take a wrong load out of every `asof`, on record."
+    batch_id = id_text(batch_id)
     mine, back = f"batch_id = '{batch_id.replace(chr(39), 2*chr(39))}'", root/f'_{group}_withdrawn'
     def once():
         table = open_table(root, group)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEW_STRETCHES', 'PARTS', 'YOUNG', 'entity_of', 'age_of', 'timeline', 'Line', 'line_of', 'halved', 'last_before',
-           'Places', 'positions', 'gather', 'look_up', 'part_of', 'write_arrow', 'read_arrow', 'write_part',
+           'meeting', 'Places', 'positions', 'gather', 'look_up', 'part_of', 'write_arrow', 'read_arrow', 'write_part',
            'read_part', 'Index', 'read_index', 'write_index', 'extend_index', 'one_line']
 
 # %% ../nbs/22_point_in_time.ipynb #652b096b
@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from obstore.exceptions import BaseError
 
-from .core import AqwError, TS
+from .core import AqwError, TS, ids_as_text
 from .facts import visible_from
 from .tables import Place, bucket_of, read_bytes, write_bytes
 
@@ -88,6 +88,19 @@ def last_before(v, start, stop, at)->np.ndarray:   # As `halved`; `start` ascend
     else: count = np.concatenate([np.empty(0, int), *(np.searchsorted(v[start[i]:stop[i]], at[i:j], 'right') for i, j in zip(cuts, [*cuts[1:], len(at)]))])
     return np.where(count > 0, start + count - 1, -1)
 
+# %% ../nbs/22_point_in_time.ipynb #0a74a55d
+def meeting(
+    labels:pl.DataFrame,  # With the entity's columns
+    bounds:pl.DataFrame   # The same columns, of a timeline
+)->tuple[pl.DataFrame, pl.DataFrame]:
+    "Both in types that can be joined; `AqwError` for labels that cannot."
+    labels, bounds = ids_as_text(labels), ids_as_text(bounds)
+    try: return labels.select(pl.col(c).cast(bounds.schema[c]) for c in labels.columns), bounds
+    except pl.exceptions.PolarsError as e:
+        odd = {c: (str(t), str(bounds.schema[c])) for c, t in labels.schema.items() if t != bounds.schema[c]}
+        raise AqwError(f"labels have columns of another type than the store (theirs, the store's): {odd}",
+                       "give them the store's type") from e
+
 # %% ../nbs/22_point_in_time.ipynb #b7f5e3f3
 class Places(NamedTuple):
     "Where the labels' rows are, in the order of the timeline."
@@ -101,7 +114,8 @@ def positions(
 )->Places:
     "Which row of a timeline each label may use."
     entity = [c for c in line.bounds.columns if c not in ('start', 'stop')]
-    found = labels.select(entity).join(line.bounds.with_row_index('stretch'), on=entity, how='left', maintain_order='left', nulls_equal=True)
+    asked, bounds = meeting(labels.select(entity), line.bounds)
+    found = asked.join(bounds.with_row_index('stretch'), on=entity, how='left', maintain_order='left', nulls_equal=True)
     stretch = found['stretch'].fill_null(line.bounds.height).to_numpy()
     order = np.argsort(stretch.astype(np.uint16) if line.bounds.height < 2**16 else stretch, kind='stable')
     start, stop = (found[c].fill_null(line.frame.height).to_numpy()[order] for c in ('start', 'stop'))

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from .core import AqwError, Settings, mark_root, now, open_root, tracking_uri
+from .core import AqwError, Settings, id_text, mark_root, now, open_root, tracking_uri
 from .locations import city_slug
 
 # %% ../nbs/32_registry.ipynb #1bc9eb9a
@@ -359,7 +359,7 @@ def pick(
     version:int            # The number that is asked for
 )->dict:
     "One version by number; `AqwError` lists the numbers."
-    found = [v for v in versions if v['version'] == int(version)]
+    found = [v for v in versions if str(v['version']) == id_text(version)]
     if found: return found[0]
     raise AqwError(f"{versions[0]['name']} has no version {version}; it has {[v['version'] for v in versions]}", "name one of them")
 

@@ -5,19 +5,22 @@
 # %% auto #0
 __all__ = ['SANDBOX_CITIES', 'CARRIED', 'KNOWN', 'BEND', 'BLOWN', 'FLOOR', 'PPB_STATION', 'PPM_STATION', 'MORTAL_STATION',
            'FORECAST_SD', 'SEEN', 'GAPS', 'GAP_RATE', 'SHARED_GAPS', 'OFTEN', 'STUCK', 'SENTINEL', 'Profile',
-           'profile_of', 'clock', 'between', 'rhythm', 'in_scale', 'weather', 'bend', 'reined', 'restless',
-           'concentrations', 'stations_of', 'simulate_station', 'truth', 'lead_errors', 'issued_forecast', 'spells',
-           'faults_of', 'silences', 'reported', 'observed_sensor', 'observed']
+           'profile_of', 'clock', 'rhythm', 'fitted', 'in_scale', 'own_weather', 'weather', 'burst', 'mean_bursts',
+           'rain', 'bend', 'reined', 'restless', 'concentrations', 'stations_of', 'simulate_station', 'truth',
+           'lead_errors', 'issued_forecast', 'spells', 'faults_of', 'silences', 'reported', 'observed_sensor',
+           'observed']
 
 # %% ../nbs/05_sandbox.ipynb #338cd128
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from zlib import crc32
 
 import numpy as np
 import polars as pl
 
-from .climate import APART_SD, CLIMATE, EPOCH, FIRST, GASES, MONTHS, VARS, city_field, hour_number, mix, noise, remember, spread, station_field, waves
+from .climate import (APART_SD, CLIMATE, EPOCH, FIRST, GASES, MONTHS, VARS, between, city_field, hour_number, mix, noise, normals_of, remember,
+                                  spread, station_field, usual, waves)
 from .core import MOLAR_MASS, TS, UNITS, AqwError, molar_volume, utc
 from .locations import City, find_city
 
@@ -38,8 +41,13 @@ class Profile:
     apart:float = 1.                   # Spread of a station's departures, of Beijing's
     borrowed:tuple = ()                # What is Beijing's for want of figures
 
+    @property
+    def normals(self)->dict:           # As `normals_of` has them
+        "What the weather of the city's months is like."
+        return normals_of(self.city.slug, self.city.lat)
+
 # %% ../nbs/05_sandbox.ipynb #c9bb1dc1
-CARRIED = ('weather', 'correlation between pollutants', 'stations', 'missing hours', 'year and day of other pollutants', 'level of other pollutants')
+CARRIED = ('how weather varies about its normals', 'wind direction', 'correlation between pollutants', 'stations', 'missing hours', 'year and day of other pollutants', 'level of other pollutants')
 KNOWN = {
     'beijing': dict(),
     'delhi': dict(months=(197.5, 142., 87.6, 90.9, 92.2, 69.8, 46.4, 43.1, 55.3, 140.9, 238.2, 208.1),
@@ -55,7 +63,7 @@ def profile_of(
 )->Profile:
     "The figures that simulate a city; `.borrowed` names those that are Beijing's."
     place = find_city(city)
-    return Profile(place, **KNOWN.get(place.slug, {'borrowed':('everything but the clock',)}))
+    return Profile(place, **KNOWN.get(place.slug, {'borrowed':('everything but the clock and the normals of the weather, which are those of its latitude',)}))
 
 # %% ../nbs/05_sandbox.ipynb #862cb56f
 def clock(
@@ -68,14 +76,6 @@ def clock(
     return {'year':(year + (place.lat < 0)/2) % 1, 'day':hour/24, 'weekend':(local.weekday() >= 6).to_numpy()}
 
 # %% ../nbs/05_sandbox.ipynb #44824812
-def between(
-    table:tuple,       # Values in the middle of equal parts of a cycle
-    part:np.ndarray    # 0 to 1
-)->np.ndarray:
-    "A cyclic table, read linearly between its values."
-    n = len(table)
-    return np.interp(part*n - .5, np.arange(-1, n + 1), [table[-1], *table, table[0]])
-
 def rhythm(
     name:str,     # Pollutant
     profile:Profile,
@@ -88,30 +88,74 @@ def rhythm(
     return profile.level.get(name, 1.)*shape[0]*shape[1]*np.where(t['weekend'], profile.weekend**power, 1.)
 
 # %% ../nbs/05_sandbox.ipynb #5b780fe7
+def fitted(
+    name:str,        # One of `VARS`
+    t:dict,          # From `clock`
+    *, level:bool=False  # The constant alone
+)->np.ndarray:       # In the quantity's scale
+    "Beijing's climate at an hour."
+    columns = np.array(CLIMATE[name].split(), float)
+    if level: columns[np.arange(17) != 2] = 0.
+    return mix(columns[None], waves(t['year'], t['day']))[0]
+
 def in_scale(
     name:str, z:np.ndarray, away:np.ndarray,  # City's anomaly, station's departure
     t:dict, profile:Profile
 )->np.ndarray:   # Logarithm, root or unit, as the quantity has it
     "Climate, anomaly and departure together."
-    columns = np.array(CLIMATE[name].split(), float)
-    if name in profile.share: columns[np.arange(17) != 2] = 0.
-    scale = profile.anomaly if name in profile.share else 1.
-    return mix(columns[None], waves(t['year'], t['day']))[0] + scale*spread(name, t['year'])*z + away
+    own = name in profile.share
+    return fitted(name, t, level=own) + (profile.anomaly if own else 1.)*spread(name, t['year'])*z + away
+
+# %% ../nbs/05_sandbox.ipynb #4e7b0e59
+def own_weather(
+    x:dict,          # Beijing's weather in its scales, of `in_scale`
+    t:dict, profile:Profile
+)->dict[str, np.ndarray]:   # The same quantities in the same scales
+    "Weather about the city's own normals."
+    if not profile.borrowed: return x   # fitted to this very city
+    there, here = normals_of('beijing', 0.), profile.normals
+    stretch = {v: here[f'{v}_sd'][0]/there[f'{v}_sd'][0] for v in ('temp', 'pres')}
+    own = x | {v: usual(v, here, t) + k*(x[v] - fitted(v, t)) for v, k in stretch.items()}
+    drier = np.maximum(x['temp'] - x['dewp'], .2)/np.maximum(fitted('temp', t) - fitted('dewp', t), .6)
+    apart = drier*np.maximum(usual('temp', here, t) - usual('dewp', here, t), .6)
+    wind = np.maximum(x['ws'], .1)*np.sqrt(usual('ws', here, t)/usual('ws', there, t))
+    return own | {'dewp':own['temp'] - apart, 'ws':wind}
 
 # %% ../nbs/05_sandbox.ipynb #65ebf70e
 def weather(
     x:dict,           # temp, dewp, pres, ws, u, v in their scales, and z: PM2.5's anomaly
-    shower:np.ndarray,# Standard normal with a memory of hours
     t:dict
 )->dict[str, np.ndarray]:
-    "Weather in the units of a reading: temp dewp rh ws wd pres precip blh."
+    "Weather in the units of a reading: temp dewp rh ws wd pres blh."
     magnus = lambda c: np.exp(17.625*c/(243.04 + c))
     temp, dewp = x['temp'], np.minimum(x['dewp'], x['temp'] - .2)
     ws, rh = np.maximum(x['ws'], .1)**2, 100*magnus(dewp)/magnus(temp)
-    wet = shower + (rh - 57)/40 - 2.35
     sun = np.maximum(np.sin(2*np.pi*(t['day'] - .29)), 0)*(1 - .35*np.cos(2*np.pi*t['year']))
     return {'temp':temp, 'dewp':dewp, 'rh':rh, 'ws':ws, 'wd':np.degrees(np.arctan2(-x['u'], -x['v'])) % 360, 'pres':x['pres'],
-            'precip':np.where(wet > 0, np.expm1(2*wet.clip(0, 2))*.5, 0.), 'blh':(120 + 90*ws + 900*sun)*np.exp(-.2*x['z'])}
+            'blh':(120 + 90*ws + 900*sun)*np.exp(-.2*x['z'])}
+
+# %% ../nbs/05_sandbox.ipynb #e5fd4bfd
+def burst(
+    above:np.ndarray   # How far an hour's draw lies above the threshold (standard deviations)
+)->np.ndarray:
+    "How heavy the rain of an hour is, relatively; none below the threshold."
+    return np.expm1(2*above.clip(0, 2))/2
+
+@cache
+def mean_bursts()->tuple[np.ndarray, np.ndarray]:   # Thresholds; mean of `burst` over all hours
+    "What falls in the mean of wet and dry hours."
+    low, z = np.linspace(0, 5, 101), np.arange(0, 8, .01)
+    return low, burst(z - low[:, None])@(.01*np.exp(-z*z/2)/np.sqrt(2*np.pi))
+
+def rain(
+    shower:np.ndarray, damp:np.ndarray,  # Standard normal: one with a memory of hours, one of the dew point's
+    t:dict, profile:Profile
+)->np.ndarray:   # mm an hour
+    "Rain that adds up to the city's normals."
+    from scipy.special import ndtri
+    threshold = -ndtri(usual('wet', profile.normals, t)/30.4/5)
+    amount = usual('precip', profile.normals, t)/730.5/np.interp(threshold, *mean_bursts())
+    return amount*burst(.9*shower + .436*damp - threshold)
 
 # %% ../nbs/05_sandbox.ipynb #8a32a42c
 BEND = {'pm25':.13, 'pm10':.16, 'so2':.16, 'co':.05, 'no2':-.03}
@@ -183,7 +227,9 @@ def simulate_station(
     loose = profile.apart*restless(z['pm25'])
     x = {v: in_scale(v, bend(v, z[v]), (loose*reined(away[v]) if v in ('pm25', 'pm10') else away[v]*(profile.apart if v in GASES else 1.)) + .2*APART_SD[v]*site[v], t, profile) for v in VARS}
     shower = remember(noise(slug, 10, 1, hours, seed=seed), 4)[0, window]
-    return {**weather({**x, 'z':z['pm25']}, shower, t), **concentrations(x, t, profile)}
+    damp = (x['dewp'] - fitted('dewp', t))/spread('dewp', t['year'])
+    own = own_weather({**x, 'z':z['pm25']}, t, profile)
+    return {**weather(own, t), 'precip':rain(shower, damp, t, profile), **concentrations(x, t, profile)}
 
 # %% ../nbs/05_sandbox.ipynb #b3bcd5df
 def truth(
@@ -231,7 +277,7 @@ def issued_forecast(
     mean = frame.with_columns(u=-angle.sin(), v=-angle.cos()).group_by('event_ts').agg(pl.col('temp', 'dewp', 'ws', 'u', 'v', 'pres', 'precip', 'blh').mean()).sort('event_ts')
     x = {c: mean[c].to_numpy()[4:-4] for c in mean.columns if c != 'event_ts'}
     x |= {c: x[c] + e[c] for c in ('temp', 'dewp', 'u', 'v', 'pres')} | {'ws':np.sqrt(np.maximum(x['ws'] + e['ws'], .04)), 'z':0.}
-    wrong = weather(x, np.zeros(hours), {'day':np.zeros(hours), 'year':np.zeros(hours)})
+    wrong = weather(x, {'day':np.zeros(hours), 'year':np.zeros(hours)})
     wrong |= {'precip':mean['precip'].to_numpy()[4 + late:4 + late + hours], 'blh':x['blh']*np.exp(e['blh'])}
     return pl.DataFrame({'event_ts':mean['event_ts'][4:-4], **wrong}).select(pl.lit(issued, TS).alias('issued_at'), 'event_ts', *'temp dewp rh ws wd pres precip blh'.split())
 

@@ -15,7 +15,7 @@ from shutil import disk_usage
 import pandas as pd
 import polars as pl
 
-from .core import Settings, TS, UNITS, as_polars, check_kind, check_mark, data_root, mark_root, new_mark, now, open_root, parse_mark, utc
+from .core import Settings, TS, UNITS, as_polars, check_kind, check_mark, data_root, id_text, mark_root, new_mark, now, open_root, parse_mark, utc
 from .facts import BOOKKEEPING, READINGS, Refused, SaveResult, key_of, keep_units, prepare, units_of
 from .groups import all_rows, diff_of, groups_in, history_of, open_table, order_of, restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
 from .joins import current_index, frame_at, label_frame, line_for
@@ -153,18 +153,23 @@ class StoreReader:
         self.root = open_store(self.settings)
 
     def scan(self, group=READINGS, **query)->pl.LazyFrame:
-        "The current row of each key as a polars LazyFrame; `asof`, `version`, `start`, `end`, `on_time` and `where` as in `scan_group`."
+        "The current row of each key as a polars LazyFrame; `asof`, `version`, `usable`, `on_time`, `start` … as in `scan_group`."
         return scan_group(self.root, group, **query)
 
-    def load_features(self, group=READINGS, *, asof=None, version=None, **query)->pd.DataFrame:
-        "The same as a pandas frame in a fixed order: one pair of `asof` and `version` gives the same bytes for ever."
-        rows = self.scan(group, asof=asof, version=version, **query).collect()
+    def load_features(self, group=READINGS, *, asof=None, version=None, usable=False, **query)->pd.DataFrame:
+        """The same as a pandas frame in a fixed order: one pair of `asof` and `version` gives the same bytes for ever.
+
+        `usable=True` leaves sentinels and faults out.
+        """
+        rows = self.scan(group, asof=asof, version=version, usable=usable, **query).collect()
         return rows.sort('event_ts', *key_of(rows.columns)).to_pandas()
 
-    def get_latest_features(self, group=READINGS, n=100)->pd.DataFrame:
-        "The last `n` rows by time."
+    def get_latest_features(self, group=READINGS, n=100, *, usable=False)->pd.DataFrame:
+        "The last `n` rows by time; `usable=True` leaves sentinels and faults out."
         months, found = sorted({p.get('month') for p in open_table(self.root, group).partitions()}), None
-        while months and (found is None or found.height < n): found = self.scan(group, start=utc(f'{months.pop()}-01') - timedelta(seconds=1)).collect()
+        since = lambda month: utc(f'{month}-01') - timedelta(seconds=1)
+        while months and (found is None or found.height < n):
+            found = self.scan(group, start=since(months.pop()), usable=usable).collect()
         return found.sort('event_ts', *key_of(found.columns)).tail(n).to_pandas()
 
     def version(self, group=READINGS)->int|None:
@@ -201,7 +206,8 @@ class StoreJoins(StoreReader):
 
     def online(self, entities, groups=READINGS, *, asof=None, ttl=None):
         "What is known of some entities now, or at `asof`: a list of location ids, or a frame with the columns that the groups are joined by."
-        frame = entities if isinstance(entities, (pd.DataFrame, pl.DataFrame)) else pl.DataFrame({'location_id':list(entities)})
+        given = isinstance(entities, (pd.DataFrame, pl.DataFrame))
+        frame = entities if given else pl.DataFrame({'location_id':[id_text(e) for e in entities]})
         rows = as_polars(frame).with_columns(asof=pl.lit(utc(asof) if asof else now()).cast(TS))
         return self.training_frame(rows.to_pandas() if isinstance(entities, pd.DataFrame) else rows, groups, at='asof', ttl=ttl)
 

@@ -1,5 +1,6 @@
 "A folder of the user's own, from the command line: made, looked over, run with edited notebooks, emptied again."
 import json
+import re
 import zipfile
 
 import pytest
@@ -7,7 +8,7 @@ from aq_workbench.core import Settings, data_root
 from aq_workbench.pipeline import one_run
 from aq_workbench.sandbox_server import run_sandbox
 from aq_workbench.store import FeatureStore
-from conftest import aqw
+from conftest import ROOT, aqw
 
 GOOD, REFUSED = "a1" * 32, "0" * 64
 AT = {"AQW_NOW": "2026-01-15T10:30Z", "OPENAQ_API_KEY": "", "COLUMNS": "80"}
@@ -130,3 +131,16 @@ def test_reset_waits_for_no_run_and_gives_everything_back(project):
     assert FeatureStore(settings).groups() == [] and not list(home.glob("reports/runs/*")) and all(p.read_bytes() == was for p, was in mine.items())
     zipfile.ZipFile(next(home.glob("backups/*.zip"))).extractall(home)
     assert FeatureStore(settings).load_features().equals(before) and (data_root(settings) / "aqw.json").exists()
+
+
+def test_the_example_of_settings_shows_every_setting_and_its_default(monkeypatch, tmp_path):
+    "A line that is not commented out holds the default; the others name a setting that exists."
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    shown = dict(re.fullmatch(r"#? ?([A-Z_]+)=(.*)", line).groups() for line in lines if re.match(r"#? ?[A-Z_]+=", line))
+    fields = {f.alias or f"AQW_{name.upper()}": name for name, f in Settings.model_fields.items() if name != "home"}
+    assert set(shown) == set(fields)
+    for name in fields: monkeypatch.delenv(name, raising=False)
+    bare = Settings(home=tmp_path)
+    plain = [line for line in lines if re.match(r"[A-Z_]+=", line)]
+    (tmp_path / ".env").write_text("\n".join(plain), encoding="utf-8")
+    assert plain and Settings(home=tmp_path) == bare

@@ -1,12 +1,15 @@
 "The simulated cities against the figures of measured ones, on several seeds; the figures and their tolerances stand in benchmarks/sandbox_tolerances.py."
 import runpy
 from datetime import timedelta
+from functools import cache
 
+import numpy as np
 import polars as pl
 import pytest
 from conftest import ROOT
 
 from aq_workbench.core import utc
+from aq_workbench.locations import find_city
 from aq_workbench.sandbox import SANDBOX_CITIES, issued_forecast, observed, profile_of, stations_of, truth
 
 BENCH = runpy.run_path(str(ROOT / "benchmarks/sandbox_tolerances.py"))
@@ -90,3 +93,49 @@ def test_any_city_can_be_simulated():
 def test_six_years_of_four_stations_have_no_hole():
     frame = truth("Delhi", "2012-01-01", "2018-01-01", seed=77)
     assert frame.height == 4*24*2192 and frame.null_count().sum_horizontal().item() == 0
+
+
+NEAR = {"temp": 2.2, "range": 2.3, "dewp": 2.5, "pres": 5}   # how far the mean of a month may lie from its normal over four years (K, hPa); wind by a quarter, a year's rain by 30 %
+OTHERS = ("Sydney", "São Paulo", "Singapore")
+
+
+@cache
+def months_of(city):
+    "Four years of a city by calendar month, January first: means, mean daily range and mm of rain; and the hours themselves."
+    place = find_city(city)
+    frame = truth(city, "2014-01-01", "2018-01-01", stations=1)
+    local = (pl.col("event_ts") - timedelta(minutes=30)).dt.convert_time_zone(place.tz)
+    hours = frame.with_columns(month=local.dt.month(), date=local.dt.date())
+    days = hours.group_by("location_id", "date", "month").agg(range=pl.col("temp").max() - pl.col("temp").min())
+    means = hours.group_by("month").agg(pl.col("temp", "dewp", "ws", "pres").mean(), precip=pl.col("precip").mean() * 730.5)
+    return means.join(days.group_by("month").agg(pl.col("range").mean()), on="month").sort("month"), hours
+
+
+@pytest.mark.parametrize("city", SANDBOX_CITIES + OTHERS)
+def test_a_city_has_the_weather_of_its_place(city):
+    months, hours = months_of(city)
+    profile = profile_of(city)
+    january = 6 if profile.city.lat < 0 else 0   # the tables begin at midwinter
+    usual = {name: np.roll(row, -january) for name, row in profile.normals.items()}
+    for name, by in NEAR.items():
+        away = np.abs(months[name].to_numpy() - usual[name])
+        assert away.max() <= by, f"{city}, {name}: {away.round(2).tolist()}"
+    assert months["ws"].to_numpy() == pytest.approx(usual["ws"], rel=.25)
+    assert months["precip"].sum() == pytest.approx(usual["precip"].sum(), rel=.3)
+    assert hours["rh"].is_between(0, 100).all()
+    assert (hours["dewp"] <= hours["temp"]).all()
+
+
+def test_seasons_are_those_of_the_place():
+    temp = {c: months_of(c)[0]["temp"].to_numpy() for c in ("Delhi", "London", "Sydney", "São Paulo", "Singapore")}
+    assert 12 < temp["Delhi"][0] < 16 and 29 < temp["Delhi"][6] < 34
+    assert 4 < temp["London"][0] < 8 and 17 < temp["London"][6] < 21
+    for city in ("Sydney", "São Paulo"): assert temp[city][0] > temp[city][6] + 5, "January is summer"
+    assert np.ptp(temp["Singapore"]) < 2.5
+
+
+def test_delhi_has_a_monsoon_and_a_calm_winter():
+    months = months_of("Delhi")[0]
+    rain, wind = months["precip"].to_numpy(), months["ws"].to_numpy()
+    assert rain[6:9].sum() > .6 * rain.sum()
+    assert wind[[10, 11, 0]].mean() < .7 * wind[3:6].mean()
