@@ -179,10 +179,11 @@ def models(name:Annotated[str, typer.Argument(help='One model: list its versions
 def status(source:Source=''):
     "Show what is stored, what was refused, and how fresh it is."
     from aq_workbench.store import FeatureStore
+    from aq_workbench.tracking import shown_uri
     settings, console = settings_for(source), Console()
     store = FeatureStore(settings)
     refused = store.quarantine()
-    console.print(f"[bold]Home[/] {settings.home}\n[bold]Data[/] {data_root(settings)}\n[bold]MLflow[/] {tracking_uri(settings)}", soft_wrap=True)
+    console.print(f"[bold]Home[/] {settings.home}\n[bold]Data[/] {data_root(settings)}\n[bold]MLflow[/] {shown_uri(tracking_uri(settings))}", soft_wrap=True)
     summary = store.summary()
     if summary.empty: return console.print("The store is empty. Begin with: aqw run --source files --path FOLDER --cities NAME")
     print_frame(summary.drop(columns='written'), console, title='Store')

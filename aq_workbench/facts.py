@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['KEY_NAMES', 'READINGS', 'BOOKKEEPING', 'WIDER', 'key_of', 'batch_hash', 'Refused', 'one_row_a_fact', 'same_value',
-           'spans', 'was_covered', 'date_rows', 'visible_from', 'current_rows', 'newest_run', 'SaveResult', 'storable',
-           'prepare', 'compare', 'fits', 'contract_faults', 'same_ids', 'keep_contract', 'keep_units', 'units_of']
+           'runs', 'spans', 'was_missed', 'date_rows', 'visible_from', 'current_rows', 'newest_run', 'SaveResult',
+           'storable', 'prepare', 'compare', 'fits', 'contract_faults', 'same_ids', 'keep_contract', 'keep_units',
+           'units_of']
 
 # %% ../nbs/21_facts.ipynb #d28443ef
 from datetime import datetime
@@ -70,32 +71,49 @@ def same_value(
     least = pl.min_horizontal(a.abs(), b.abs())
     return (a == b) | ((a - b).abs() <= .5001*10**(least.log10().floor() - 2)) & (least > 0)
 
+# %% ../nbs/21_facts.ipynb #549b532e
+def runs(
+    df:pl.DataFrame,    # Rows of one or more batches
+    series:list[str]    # What names a series, the batch among it
+)->pl.DataFrame:        # The series, and `found`: a list of first, last, step
+    "The hours of each series as unbroken runs."
+    hours = df.select(*series, 'event_ts').unique().sort(*series, 'event_ts')
+    hours = hours.with_columns(gap=pl.col('event_ts').diff().dt.total_microseconds().over(series))
+    hours = hours.with_columns(step=pl.col('gap').min().over(series).fill_null(1))
+    hours = hours.with_columns(run=(pl.col('gap') != pl.col('step')).fill_null(True).cum_sum())
+    each = hours.group_by(*series, 'run', maintain_order=True).agg(first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), step=pl.col('step').first())
+    return each.group_by(series, maintain_order=True).agg(found=pl.struct('first', 'last', 'step'))
+
 # %% ../nbs/21_facts.ipynb #039c78cb
 def spans(
     df:pl.DataFrame,   # Rows of one or more batches, with `batch_id`
     key:list[str],     # The group's key
     asked:tuple[datetime, datetime]|None=None  # A longer stretch that the batch had asked for
-)->pl.DataFrame:       # batch_id, the key without event_ts, start, end
-    "The stretch of time that each batch covered, for each series."
+)->pl.DataFrame:       # batch_id, the key without event_ts, start, end, found
+    "The stretch of time that each batch covered, for each series, and the hours that it found there."
     series = [k for k in key if k != 'event_ts']
     found = df.group_by('batch_id', *series).agg(start=pl.col('event_ts').min(), end=pl.col('event_ts').max())
+    found = found.join(runs(df, ['batch_id', *series]), on=['batch_id', *series], how='left', nulls_equal=True)
     if asked is None: return found
     first, last = (pl.lit(a).cast(TS) for a in asked)
     return found.with_columns(start=pl.min_horizontal('start', first), end=pl.max_horizontal('end', last))
 
 # %% ../nbs/21_facts.ipynb #f4f7a2ba
-def was_covered(
+def was_missed(
     df:pl.DataFrame,        # New rows
-    coverage:pl.DataFrame,  # Stretches of earlier batches
+    coverage:pl.DataFrame,  # From `spans`, of earlier batches
     key:list[str]           # The group's key
-)->pl.Series:               # True where an earlier batch had asked for that hour
-    "Which rows lie inside a stretch that an earlier batch covered."
+)->pl.Series:               # True where an earlier batch had asked for that hour and not found it
+    "Which rows lie inside a stretch that an earlier batch covered without finding them."
     series = [k for k in key if k != 'event_ts']
-    rows = df.select(key).with_row_index('row')
-    spans_ = coverage.select(*series, 'start', 'end')
-    hit = rows.join(spans_, on=series, nulls_equal=True) if series else rows.join(spans_, how='cross')
-    hit = hit.filter(pl.col('event_ts').is_between('start', 'end'))
-    return rows['row'].is_in(hit['row'].unique().implode())
+    rows, entries = df.select(key).with_row_index('row'), coverage.select(*series, 'start', 'end', 'found').with_row_index('entry')
+    hit = rows.join(entries.drop('found'), on=series, nulls_equal=True) if series else rows.join(entries.drop('found'), how='cross')
+    hit = hit.filter(pl.col('event_ts').is_between('start', 'end')).sort('event_ts')
+    found = entries.select('entry', 'found').explode('found').drop_nulls().unnest('found').sort('first')
+    near = hit.join_asof(found, left_on='event_ts', right_on='first', by='entry', check_sortedness=False)
+    away = (pl.col('event_ts') - pl.col('first')).dt.total_microseconds() % pl.col('step')
+    missed = near.filter(~((pl.col('event_ts') <= pl.col('last')) & (away == 0)).fill_null(False))
+    return rows['row'].is_in(missed['row'].unique().implode())
 
 # %% ../nbs/21_facts.ipynb #ead1043f
 def date_rows(

@@ -58,11 +58,10 @@ def champions(
     city:str                 # Its name
 )->tuple[Forecaster, AqiClassifier, dict]:
     "A city's regressor, its classifier, and the regressor's name, version and tags."
-    names = [f'{kind}-{city_slug(city)}' for kind in ('pm25_regressor', 'aqi_classifier')]
-    champion = registry.champion(names[0])
+    champion = registry.champion('pm25_regressor', city=city)
     if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {city}")
-    regressor, classifier = (registry.load_model(name) for name in names)
-    return regressor, classifier, {'model': names[0], 'version': champion['version'], 'tags': champion['tags']}
+    regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
+    return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 
 # %% ../nbs/34_forecast.ipynb #397a8a4c
 ISSUED = 'forecasts'   # The group of issued forecasts
@@ -115,7 +114,7 @@ def serving_version(
     *, settings:Settings  # Home and kind of source
 )->int|None:              # None where no model of the city is registered
     "The version of a city's regressor that serves."
-    champion = ModelRegistry(settings).champion(f'pm25_regressor-{city_slug(city)}')
+    champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
     return champion and champion['version']
 
 def newest_issue(

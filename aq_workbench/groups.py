@@ -17,7 +17,7 @@ import polars as pl
 from deltalake import DeltaTable, WriterProperties
 
 from .core import AqwError, IDS, TS, id_column, id_text, now, source_lag, utc
-from .facts import BOOKKEEPING, READINGS, SaveResult, compare, current_rows, date_rows, keep_contract, key_of, newest_run, spans, visible_from, was_covered
+from .facts import BOOKKEEPING, READINGS, SaveResult, compare, current_rows, date_rows, keep_contract, key_of, newest_run, spans, visible_from, was_missed
 from .quality import usable as is_usable
 from .tables import WRITER, Place, add_own, append, check_files, commit_note, compact, explained, folders_in, is_table, newest_version, open_delta, open_version, read_own, retried
 
@@ -143,11 +143,12 @@ def ledger_rows(
     empty = spans(df, key_of(df.columns)).clear().with_columns(added=pl.lit(0, pl.Int64), version=pl.lit(0, pl.Int64))
     if df.is_empty(): return empty
     meets = (pl.col('start') <= df['event_ts'].max()) & (pl.col('end') >= df['event_ts'].min())
-    return read_own(root/f'_{group}_batches', empty, meets | pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+    mine = read_own(root/f'_{group}_batches', empty, meets | pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+    return mine if 'found' in mine.columns else mine.with_columns(found=pl.lit(None, empty.schema['found']))
 
 # %% ../nbs/23_groups.ipynb #aa404e81
 def mark_replays(
-    df:pl.DataFrame,         # Prepared rows
+    df:pl.DataFrame,         # Prepared rows, compared or not
     seen:DeltaTable|None,    # The group as the writer sees it
     ledger:pl.DataFrame      # From `ledger_rows`
 )->pl.DataFrame:             # With `held` (the group has rows of that batch and series) and `told` (the ledger knows of that, truly)
@@ -170,40 +171,45 @@ def order_of(
 
 # %% ../nbs/23_groups.ipynb #d0bdb02d
 def fresh_rows(
-    df:pl.DataFrame,       # Rows of new batches
-    seen:DeltaTable|None,  # The group as the writer sees it
+    marked:pl.DataFrame,   # From `compare` and `mark_replays`
     ledger:pl.DataFrame    # From `ledger_rows`
 )->pl.DataFrame:           # With `corrects`, `missed` and `before`, as `date_rows` wants them
     "The rows that the store does not have, or has with another content."
-    key = key_of(df.columns)
-    marked = compare(df, current_beside(seen, df, key), key)
-    fresh = marked.filter(~pl.col('known') | pl.col('corrects'))
-    earlier = ledger.filter(~pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
-    return fresh.with_columns(missed=~pl.col('known') & was_covered(fresh, earlier, key)).drop('known')
+    replayed = pl.col('held') | pl.col('told')
+    fresh = marked.filter(~pl.col('known') | pl.col('corrects') & ~replayed).drop('held', 'told')
+    earlier = ledger.filter(~pl.col('batch_id').is_in(marked['batch_id'].unique().implode()))
+    missed = ~pl.col('known') & was_missed(fresh, earlier, key_of(fresh.columns))
+    return fresh.with_columns(missed=missed).drop('known')
 
 # %% ../nbs/23_groups.ipynb #702c3166
-def tell_ledger(root, group, df, fresh, *, asked, version):
-    "Note what the batches of `df` covered and how much of it was `fresh`."
+def tell_ledger(root, group, df, brought, *, asked, version):
+    "Note what the batches of `df` covered and how much of it they `brought`, which stands in the store."
     key = key_of(df.columns)
     series = ['batch_id', *(k for k in key if k != 'event_ts')]
-    brought = pl.concat([df.filter('held').select(series), fresh.select(series)]).group_by(series).agg(added=pl.len().cast(pl.Int64))
-    entries = spans(df, key, asked).join(brought, on=series, how='left', nulls_equal=True).with_columns(pl.col('added').fill_null(0), version=pl.lit(version, pl.Int64))
-    retried(lambda: append(root/f'_{group}_batches', entries), root/f'_{group}_batches')
+    count = brought.group_by(series).agg(added=pl.len().cast(pl.Int64))
+    entries = spans(df, key, asked).join(count, on=series, how='left', nulls_equal=True)
+    entries = entries.with_columns(pl.col('added').fill_null(0), version=pl.lit(version, pl.Int64))
+    retried(lambda: append(root/f'_{group}_batches', entries, widen=True), root/f'_{group}_batches')
 
 # %% ../nbs/23_groups.ipynb #a5689328
 def write_once(root, group, df, *, asked=None, widen=False)->SaveResult:
     "One attempt of `write_group`; `CommitFailedError` where another writer came between."
     seen, sent = open_table(root, group) if is_table(root/group) else None, df.height
-    before = seen.version() if seen else -1
     df = keep_contract(df, dict(pl.scan_delta(seen).drop('month').collect_schema()) if seen else {}, group, widen=widen)
-    ledger = ledger_rows(root, group, df)
-    df = mark_replays(df, seen, ledger).filter(~pl.col('told'))
-    fresh = fresh_rows(df.filter(~pl.col('held')).drop('held', 'told'), seen, ledger)
+    ledger, key = ledger_rows(root, group, df), key_of(df.columns)
+    marked = mark_replays(compare(df, current_beside(seen, df, key), key), seen, ledger)
+    fresh = fresh_rows(marked, ledger)
     corrected = int(fresh['corrects'].sum())
     added = fresh.height - corrected
-    if fresh.height: append(root/group, date_rows(fresh, now()).sort(order_of(fresh.columns)), by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
-    if df.height: tell_ledger(root, group, df, fresh, asked=asked, version=0 if df['held'].any() else before + bool(fresh.height))
-    return SaveResult(newest_version(root/group) if fresh.height or seen else None, added, corrected, sent - added - corrected)
+    if fresh.height:
+        dated = date_rows(fresh, now()).sort(order_of(fresh.columns))
+        append(root/group, dated, by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
+    version = newest_version(root/group) if fresh.height or seen else None
+    series = ['batch_id', *(k for k in key if k != 'event_ts')]
+    news = marked.filter(~pl.col('told')), marked.filter('told').join(fresh, on=series, how='semi', nulls_equal=True)
+    brought = marked.filter(pl.col('held') & pl.col('known') & ~pl.col('told')), fresh
+    if any(n.height for n in news): tell_ledger(root, group, pl.concat(news), pl.concat([b.select(series) for b in brought]), asked=asked, version=version)
+    return SaveResult(version, added, corrected, sent - added - corrected)
 
 # %% ../nbs/23_groups.ipynb #569c34c1
 EVERY = 8   # versions between two looks at the files
@@ -314,7 +320,7 @@ def tag_version(
 def remember(
     root:Place,   # The store
     group:str,    # Name of the group
-    version:int   # Since when they have been there
+    version:int   # With which they are there for certain
 )->int:           # Rows that the ledger did not know of
     "Tell the ledger of rows that it has forgotten."
     rows, ledger = all_rows(root, group), root/f'_{group}_batches'
@@ -322,7 +328,7 @@ def remember(
     with explained(root/group):
         if is_table(ledger): rows = rows.join(pl.scan_delta(open_delta(ledger)), on=series, how='anti', nulls_equal=True)
         lost = rows.collect()
-    if lost.height: tell_ledger(root, group, lost.with_columns(held=True), lost.clear(), asked=None, version=version)
+    if lost.height: tell_ledger(root, group, lost, lost, asked=None, version=version)
     return lost.height
 
 # %% ../nbs/23_groups.ipynb #adc351d3
@@ -338,5 +344,6 @@ def restore_group(
         if table.version() > number: table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
     with explained(root/group): retried(once, root/group)
     forget(root, group, f'version > {number}')
-    remember(root, group, number)
-    return open_delta(root/group).version()
+    newest = open_delta(root/group).version()
+    remember(root, group, newest)
+    return newest

@@ -10,7 +10,6 @@ __all__ = ['PARTS', 'FILES', 'NEXT', 'LOCKS', 'Placed', 'place', 'copy_notebooks
 # %% ../nbs/64_project.ipynb #25f39267
 import json
 import os
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -28,8 +27,8 @@ from rich.table import Table
 from .console import KINDS, choose_source
 from .core import AqwError, Settings, data_root, now, open_root, reports_root
 from .pipeline import notebook_folder, one_run
-from .registry import sqlite_file
 from .store import FeatureStore
+from .tracking import shown_uri, sqlite_file
 
 # %% ../nbs/64_project.ipynb #f4664aaf
 class Placed(NamedTuple):
@@ -202,7 +201,7 @@ def elsewhere(
     settings:Settings   # Home
 )->str:                 # Empty: nothing
     "What a reset cannot reach, since it lies outside the home."
-    places = {'store':settings.store, 'registry':re.sub('//[^/@]*@', '//***@', settings.mlflow_tracking_uri)}
+    places = {'store':settings.store, 'registry':shown_uri(settings.mlflow_tracking_uri)}
     return ''.join(f'The {what} at {where} stays.\n' for what, where in places.items() if where)
 
 # %% ../nbs/64_project.ipynb #96694995

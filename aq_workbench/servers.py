@@ -18,8 +18,8 @@ from rich.console import Console
 
 from .core import AqwError, Settings, open_root, tracking_uri
 from .locations import city_slug
-from .registry import SWITCHES, check_sqlite, remedy, sqlite_file
 from .sandbox_server import SANDBOX_CITIES, listening, run_sandbox
+from .tracking import SWITCHES, check_sqlite, knock, remedy, shown_uri, sqlite_file
 
 # %% ../nbs/63_servers.ipynb #4e3f4b8d
 def usable_port(
@@ -54,7 +54,8 @@ def mlflow_command(
     "How to show the registry in a browser, for this machine only; `AqwError` where there is none to show."
     uri, root = tracking_uri(settings), open_root(settings)
     path = sqlite_file(uri)
-    if uri.startswith('http'): raise AqwError(f"the registry is a server with pages of its own: {uri}", "open that address in a browser")
+    if uri.startswith('http'): raise AqwError(f"the registry is a server with pages of its own: {shown_uri(uri)}", "open that address in a browser")
+    knock(uri, settings.timeout)
     if path and not path.exists(): raise AqwError(f"there is no MLflow database yet: {path}", "train something first: aqw run; or name another kind with --source")
     try: path and check_sqlite(path)
     except sqlite3.Error as e: raise remedy(str(e), uri) from e

@@ -107,7 +107,7 @@ def watch_city(
     "Judge a city's champion and store the verdict."
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, name = city_asof(store, city, asof), f'pm25_regressor-{city_slug(city)}'
-    champion = registry.champion(name)
+    champion = registry.champion('pm25_regressor', city=city)
     if champion is None: raise AqwError(f"no model of {city!r} to watch", f"train one: aqw train --cities {city}")
     hours = city_hours(city_rows(store, city, asof=moment).collect())
     drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days, threshold=settings.drift_threshold)
