@@ -9,7 +9,6 @@ __all__ = ['CODES', 'MEANT', 'ASK', 'ADDRESSES', 'Answer', 'Forecast', 'CityFore
 
 # %% ../nbs/56_api.ipynb #11a517e3
 import logging
-import shlex
 from contextlib import contextmanager
 from datetime import datetime
 from difflib import get_close_matches
@@ -24,7 +23,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from .core import AqwError, Settings, now
+from .core import AqwError, Settings, now, quoted
 from .forecast import NotIssued, issued_cities, newest_forecasts
 from .groups import all_rows
 from .locations import city_slug
@@ -126,9 +125,9 @@ def nobody(
     "Why there is no forecast of a city: it waits for its first, or nobody knows it here."
     with reading('the registry'): models = ModelRegistry(settings).names()
     trained = {n.removeprefix('pm25_regressor-') for n in models if n.startswith('pm25_regressor-')}
-    if slug_of(city) in trained: return NoAnswer(404, f"{city!r} has a model but no forecast yet", f"make one: aqw forecast {shlex.quote(city)}")
+    if slug_of(city) in trained: return NoAnswer(404, f"{city!r} has a model but no forecast yet", f"make one: aqw forecast {quoted(city)}")
     with reading('the store'): served = {**{s: s for s in trained}, **issued_cities(FeatureStore(settings))}
-    return NoAnswer(404, f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}", f"add it: aqw run --cities {shlex.quote(city)}",
+    return NoAnswer(404, f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}", f"add it: aqw run --cities {quoted(city)}",
                     [served[s] for s in get_close_matches(slug_of(city), served)])
 
 def forecast_of(

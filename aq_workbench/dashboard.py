@@ -11,7 +11,6 @@ __all__ = ['NOTHING', 'PAGE_WIDTH', 'STYLE', 'city_names', 'CityData', 'load_cit
 # %% ../nbs/54_dashboard.ipynb #c4cfce8f
 import os
 import re
-import shlex
 import sys
 from datetime import datetime, timedelta
 from html import escape
@@ -23,7 +22,7 @@ import altair as alt
 import ipywidgets as widgets
 import polars as pl
 
-from .core import AqwError, Settings, now
+from .core import AqwError, Settings, now, quoted
 from .forecast import issued_cities, newest_forecasts, recent_outcomes
 from .monitor import performance
 from .plots import drift_rows, plot_error, plot_forecast
@@ -64,7 +63,7 @@ def load_city(
     newest = newest_forecasts(store, city, asof=at).row(0, named=True)
     since = newest['issued_at'] - timedelta(days=days)
     pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3), asof=at).collect()
-    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}", f"load them again: aqw fetch --cities {shlex.quote(city)}")
+    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}", f"load them again: aqw fetch --cities {quoted(city)}")
     joined = recent_outcomes(store, city, version=newest['version'], since=since, asof=at)
     names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique().sort('location').iter_rows())
     origin = pm25.select('source', 'licence').unique().sort('source').fill_null('no licence stated')
@@ -178,7 +177,7 @@ def verdict_html(
     city:str            # For the advice
 )->str:
     "The last verdict with its reasons, its cautions and the drift table."
-    if verdict is None: return advice_html(f'Nobody has judged {city} yet.', f'Run `aqw monitor --cities {city}` and reload this page.')
+    if verdict is None: return advice_html(f'Nobody has judged {city} yet.', f'Run `aqw monitor --cities {quoted(city)}` and reload this page.')
     drift = verdict['drift']
     summary, compared = drift['summary'], {'same season': 'the same season of the training', 'whole training': 'the whole training'}[drift['reference']]
     decision, kind = ('Train again', 'yes') if verdict['retrain'] else ('Keep the model', 'no')
@@ -219,7 +218,7 @@ def show_forecast(
 )->widgets.VBox:
     "A station's forecast against what came."
     window = station_window(data, data.stations[station], horizon_h)
-    if window.is_empty(): return fill(box, advice_html(f'{station} has no forecast {horizon_h} h ahead.', f'Run `aqw forecast --cities {data.city}` and reload this page.'))
+    if window.is_empty(): return fill(box, advice_html(f'{station} has no forecast {horizon_h} h ahead.', f'Run `aqw forecast --cities {quoted(data.city)}` and reload this page.'))
     text = f'<h3>{escape(station)}, {horizon_h} h ahead</h3><p>{escape(ahead_words(window, data.asof))} {escape(score_words(window))}</p>'
     return fill(box, text, plot_forecast(window, asof=data.asof, simulated=data.simulated, width=PAGE_WIDTH, height=340))
 

@@ -8,14 +8,13 @@ __all__ = ['ISSUED', 'FORECAST', 'MEASURED', 'forecasts_at', 'issue_times', 'cha
            'hourly_values', 'newest_values', 'having', 'join_outcomes', 'recent_outcomes']
 
 # %% ../nbs/34_forecast.ipynb #beab2e62
-import shlex
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from .aqi import CATEGORIES
-from .core import AqwError, Settings, TS, as_polars, now, utc
+from .core import AqwError, Settings, TS, as_polars, now, quoted, utc
 from .features import HORIZONS, build_features, ceil_hour, known_at
 from .groups import all_rows
 from .locations import city_slug
@@ -59,7 +58,7 @@ def champions(
 )->tuple[Forecaster, AqiClassifier, dict]:
     "A city's regressor, its classifier, and the regressor's name, version and tags."
     champion = registry.champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {city}")
+    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)}")
     regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
     return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 
@@ -124,7 +123,7 @@ def newest_issue(
 )->dict:                 # city, version, issued_at
     "Version and hour of the newest forecasts; `NotIssued` where there are none."
     mine = issues(store, asof=asof).filter(slug=city_slug(city)).sort('issued_at', 'version')
-    if mine.is_empty(): raise NotIssued(f"no forecast of {city!r} is stored up to {asof:%Y-%m-%d %H:%M} UTC", f"issue one: aqw forecast {shlex.quote(city)}")
+    if mine.is_empty(): raise NotIssued(f"no forecast of {city!r} is stored up to {asof:%Y-%m-%d %H:%M} UTC", f"issue one: aqw forecast {quoted(city)}")
     several = mine['version'].n_unique() > 1
     serving = mine.filter(pl.col('version').eq_missing(serving_version(city, settings=store.settings))) if several else mine
     return (mine if serving.is_empty() else serving).row(-1, named=True)
