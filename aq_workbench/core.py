@@ -245,7 +245,7 @@ class Settings(BaseSettings):
     openaq_url:Annotated[str, AfterValidator(web_address)] = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
     timeout:float = Field(30., gt=0, le=3600, description='Seconds to wait for an answer')
     keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
-    keep_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
+    keep_run_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
     store:Annotated[str, AfterValidator(store_address)] = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
     storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
     mlflow_tracking_uri:Annotated[str, AfterValidator(database_address)] = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
