@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from importlib.metadata import version
-from .core import AqwError, Settings, TS, now
+from .core import AqwError, Settings, TS, now, quoted
 from .groups import all_rows
 from .locations import city_slug
 from .registry import ModelRegistry
@@ -86,9 +86,9 @@ def forecast_city(
     here = [c for c in named if city_slug(c) == slug]
     if here: return 200, CityForecast(city=here[-1], simulated=settings.source == 'sandbox', forecasts=newest_forecasts(rows, here, at=now()))
     trained = [n.removeprefix('pm25_regressor-') for n in ModelRegistry(settings).names() if n.startswith('pm25_regressor-')]
-    if slug in trained: return 503, Problem(error=f"{city!r} has a model but no forecast yet", do=f"make one: aqw forecast --cities {city}")
+    if slug in trained: return 503, Problem(error=f"{city!r} has a model but no forecast yet", do=f"make one: aqw forecast --cities {quoted(city)}")
     served = {city_slug(c): c for c in [*trained, *named]}
-    return 404, Problem(error=f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}", do=f"add it: aqw run --cities {city}",
+    return 404, Problem(error=f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}", do=f"add it: aqw run --cities {quoted(city)}",
                         near=[served[s] for s in get_close_matches(slug, served)])
 
 # %% ../nbs/56_api.ipynb #8eb9cf8d

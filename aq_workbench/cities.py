@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .console import KINDS, read_plans
-from .core import AqwError, Settings
+from .core import AqwError, Settings, quoted
 from .locations import City, city_slug, near_cities, search_cities
 from .sandbox import KNOWN
 from .facts import READINGS
@@ -72,7 +72,7 @@ def cities_table(
     planned = {city_slug(p.name): p.name for p in read_plans(settings.home)}
     waiting = [name for slug, name in planned.items() if slug not in {city_slug(r['city']) for r in rows}]
     if not rows and not waiting: raise AqwError(f"no city is stored in {settings.home}, and its cities.yaml names none", "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
-    later = f"Not stored yet; bring it: aqw run --cities {','.join(waiting)}" if waiting else None
+    later = f"Not stored yet; bring it: aqw run --cities {quoted(','.join(waiting))}" if waiting else None
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption=later, caption_justify='left')
     for name in ('city', 'data', 'sites', 'first hour', 'last hour', 'last forecast', 'yaml'): table.add_column(name, justify='right' if name == 'sites' else 'left', overflow='fold')
     said = lambda t: f'{t:%Y-%m-%d %H:%M}' if t else '–'

@@ -22,7 +22,7 @@ import altair as alt
 import ipywidgets as widgets
 import polars as pl
 
-from .core import AqwError, Settings, now
+from .core import AqwError, Settings, now, quoted
 from .monitor import join_outcomes, performance
 from .plots import drift_rows, plot_error, plot_forecast
 from .store import FeatureStore
@@ -73,7 +73,7 @@ def load_city(
     forecasts = recent_forecasts(store, city, days)
     since = forecasts['issued_at'].min() - timedelta(days=3)
     pm25 = store.scan(where=(pl.col('city') == city) & (pl.col('parameter') == 'pm25'), start=since).collect()
-    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}", f"load them again: aqw fetch --cities {city}")
+    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}", f"load them again: aqw fetch --cities {quoted(city)}")
     newest = forecasts.sort('issued_at', 'version').row(-1, named=True)
     names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique().sort('location').iter_rows())
     origin = pm25.select('source', 'licence').unique().sort('source').fill_null('no licence stated')
@@ -187,7 +187,7 @@ def verdict_html(
     city:str            # For the advice
 )->str:
     "The last verdict with its reasons, its cautions and the drift table."
-    if verdict is None: return advice_html(f'Nobody has judged {city} yet.', f'Run `aqw monitor --cities {city}` and reload this page.')
+    if verdict is None: return advice_html(f'Nobody has judged {city} yet.', f'Run `aqw monitor --cities {quoted(city)}` and reload this page.')
     drift = verdict['drift']
     summary, compared = drift['summary'], {'same season': 'the same season of the training', 'whole training': 'the whole training'}[drift['reference']]
     decision, kind = ('Train again', 'yes') if verdict['retrain'] else ('Keep the model', 'no')
@@ -228,7 +228,7 @@ def show_forecast(
 )->widgets.VBox:
     "A station's forecast against what came."
     window = station_window(data, data.stations[station], horizon_h)
-    if window.is_empty(): return fill(box, advice_html(f'{station} has no forecast {horizon_h} h ahead.', f'Run `aqw forecast --cities {data.city}` and reload this page.'))
+    if window.is_empty(): return fill(box, advice_html(f'{station} has no forecast {horizon_h} h ahead.', f'Run `aqw forecast --cities {quoted(data.city)}` and reload this page.'))
     text = f'<h3>{escape(station)}, {horizon_h} h ahead</h3><p>{escape(ahead_words(window, data.asof))} {escape(score_words(window))}</p>'
     return fill(box, text, plot_forecast(window, asof=data.asof, simulated=data.simulated, width=PAGE_WIDTH, height=340))
 

@@ -41,7 +41,7 @@ from rich.text import Text
 
 from .api import create_app
 from .console import free_port
-from .core import AqwError, Settings, check_readings, data_root, now, utc
+from .core import AqwError, Settings, check_readings, data_root, now, utc, quoted
 from .drift import DataDriftDetector
 from .evaluate import evaluate_forecaster, split
 from .facts import READINGS
@@ -549,7 +549,7 @@ def farewell(
     seconds:float       # Of work
 )->str:
     "How to go on."
-    there = f'set AQW_HOME to {settings.home}' if os.environ.get('AQW_HOME') else f'cd {settings.home}'
+    there = f'set AQW_HOME to {quoted(settings.home)}' if os.environ.get('AQW_HOME') else f'cd {quoted(settings.home)}'
     return (f'\nDone: {seconds:.0f} s of work. To look around in what it left:\n  [bold]{there}[/]\n'
             '  [bold]aqw dashboard[/]  forecasts against what came   [bold]aqw mlflow[/]  versions and scores\n'
             '  [bold]aqw serve[/]      the API, its docs at /docs    [bold]aqw status[/]  what is stored\n'

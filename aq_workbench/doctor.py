@@ -6,7 +6,7 @@
 __all__ = ['KEY_PACKAGES', 'PORTS', 'COLOURS', 'Finding', 'looked', 'requirements', 'check_python', 'installed', 'check_packages',
            'check_latex', 'check_chromium', 'check_checkout', 'in_use', 'check_ports', 'nearest', 'check_home',
            'check_disk', 'check_cities', 'check_notebooks', 'check_clock', 'check_service', 'check_root', 'damaged',
-           'check_store', 'check_registry', 'check_data', 'examine', 'findings_table']
+           'read_group', 'check_store', 'check_pages', 'check_registry', 'check_data', 'examine', 'findings_table']
 
 # %% ../nbs/65_doctor.ipynb #d944cc5a
 import os
@@ -15,6 +15,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,14 +25,14 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from .console import KINDS, read_plans
-from .core import AqwError, Settings, data_root, open_root, tracking_uri
+from .console import read_plans
+from .core import KINDS, AqwError, Settings, data_root, machine_error, open_root, tracking_uri
 from .key import check_key
 from .openaq import skew_note
 from .pipeline import edited_notebooks, notebook_folder
 from .project import count_models
-from .store import FeatureStore
-from .tables import Place, open_delta
+from .store import FeatureStore, summary_of
+from .tables import Place, open_delta, way_back
 from .tracking import knock, remedy, shown_uri, sqlite_file
 
 # %% ../nbs/65_doctor.ipynb #c6f4bdde
@@ -50,6 +51,7 @@ def looked(
     "The finding of a look."
     try: return Finding('ok', about, look())
     except AqwError as e: return Finding(bad, about, e.what, e.do)
+    except OSError as e: return Finding(bad, about, machine_error(e).what, machine_error(e).do)
     except Exception as e: return Finding(bad, about, f'{type(e).__name__}: {e}'.splitlines()[0], 'where this says too little, report it with all that aqw doctor shows')
 
 # %% ../nbs/65_doctor.ipynb #65088a7d
@@ -157,7 +159,7 @@ def check_disk(
     "How much room there is."
     free = shutil.disk_usage(nearest(home)).free/1e9
     if free >= good_gb: return Finding('ok', 'disk', f'{free:,.1f} GB free')
-    return Finding('fail' if free < least_gb else 'warn', 'disk', f'{free:,.1f} GB free', 'free some space, or set AQW_HOME to another disk; aqw reset deletes what is stored')
+    return Finding('fail' if free < least_gb else 'warn', 'disk', f'{free:,.1f} GB free', 'free some space, or set AQW_HOME to another disk; aqw tidy says what nobody needs any more')
 
 # %% ../nbs/65_doctor.ipynb #c8846b2a
 def check_cities(
@@ -220,20 +222,37 @@ def damaged(
     found = {p: place.local/p for p in files['path']}
     return [p for p, size in files.select('path', 'size_bytes').iter_rows() if not found[p].exists() or found[p].stat().st_size != size]
 
+def read_group(
+    store:FeatureStore,   # Of one kind of source
+    group:str             # One of its groups
+)->dict:                  # Its size and freshness
+    "What the store says of a group; `AqwError` with what another reader finds where it cannot be read."
+    place = store.root/group
+    try:
+        if place.local and (bad := damaged(place)): raise AqwError(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}", way_back(place))
+        return summary_of(store.root, group)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e: raise AqwError(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
+
 def check_store(
     settings:Settings   # Home and kind of source
 )->Finding:
     "Whether every group of a store can be read."
     def look():
-        store, remedy = FeatureStore(settings), "restore the store from a backup, or aqw reset and load its sources again"
-        bad = [f'{g}/{p}' for g in store.groups() if store.root.local for p in damaged(store.root/g)]
-        if bad: raise AqwError(f"{len(bad)} files of the store lack or are cut off, the first is {bad[0]}", remedy)
-        try: summary = store.summary()
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e: raise AqwError(f"the store cannot be read: {str(e).splitlines()[0]}", remedy) from e
-        return f"{summary['rows'].sum():,} rows in {len(summary)} groups, last hour {summary['last hour'].max()} UTC" if len(summary) else 'empty'
+        store = FeatureStore(settings)
+        found = [read_group(store, g) for g in store.groups()]
+        last = max((f['last hour'] for f in found), default='')
+        return f"{sum(f['rows'] for f in found):,} rows in {len(found)} groups, last hour {last} UTC" if found else 'empty'
     return looked('store', look)
 
 # %% ../nbs/65_doctor.ipynb #eae6dbd0
+def check_pages(
+    path:Path   # File of a database, which may not exist
+):
+    "SQLite's own check of every page, read only; `sqlite3.Error` names the first that is wrong."
+    if not path.exists(): return
+    with closing(sqlite3.connect(f'{path.as_uri()}?mode=ro', uri=True, timeout=2)) as db: said = db.execute('PRAGMA quick_check(1)').fetchone()[0]
+    if said != 'ok': raise sqlite3.DatabaseError(f'malformed: {said}')
+
 def check_registry(
     settings:Settings   # Home, kind of source and perhaps an MLflow URI
 )->Finding:
@@ -242,7 +261,9 @@ def check_registry(
     path = sqlite_file(uri)
     def look():
         if path is None: return f"{shown_uri(uri)} {'answers' if knock(uri, settings.timeout) else 'is no database that can be asked'}"
-        try: models, versions = count_models(path)
+        try:
+            check_pages(path)
+            models, versions = count_models(path)
         except sqlite3.Error as e: raise remedy(str(e), uri) from e
         return f'{models} models, {versions} versions' if path.exists() else 'no model yet'
     return looked('models', look)

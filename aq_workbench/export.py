@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from .core import UNITS, AqwError, Settings, now, parameter_name, utc
+from .core import UNITS, AqwError, Settings, now, parameter_name, path_name, typed_path, utc
 from .features import LOOKBACK_H, build_features
 from .locations import city_slug
 from .quality import usable
@@ -226,10 +226,11 @@ def default_name(
     meta:dict   # From `describe`
 )->str:
     "The cities, the kind of rows, the parameters and the days that they span."
-    cities = '-'.join(map(city_slug, meta['cities'])) if len(meta['cities']) < 4 else f"{len(meta['cities'])}-cities"
+    named = '-'.join(map(city_slug, meta['cities']))
+    cities = named if len(meta['cities']) < 4 and len(named.encode()) < 100 else f"{len(meta['cities'])}-cities"
     back = timedelta(microseconds=meta['what'] == 'readings')   # an hour that ends at midnight belongs to the day before
     parts = [cities, meta['what'], *meta['query']['parameters'], *(f'{utc(meta[k]) - back:%Y%m%d}' for k in ('first', 'last'))]
-    return '-'.join([*parts, *['SIMULATED']*meta['simulated']]) + '.csv'
+    return path_name('-'.join([*parts, *['SIMULATED']*meta['simulated']]) + '.csv')
 
 # %% ../nbs/53_export.ipynb #0b41edf7
 def free_place(
@@ -262,7 +263,8 @@ def print_rows(
 ):
     "Write to the standard output; a reader that has seen enough, such as `head`, is no error."
     try:
-        for line in content.decode().splitlines(keepends=True): sys.stdout.write(line)
+        out = getattr(sys.stdout, 'buffer', None)   # bytes: what an ASCII terminal shows is no matter of the file
+        for line in content.splitlines(keepends=True): out.write(line) if out else sys.stdout.write(line.decode())
         sys.stdout.flush()
     except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -278,7 +280,7 @@ def place_for(
     meta:dict  # From `describe`
 )->Path:
     "Where the rows go."
-    path = Path(to).expanduser()
+    path = typed_path(to, '--to')
     return (path/default_name(meta) if not to or path.is_dir() else path).absolute()
 
 # %% ../nbs/53_export.ipynb #cafa8bb3
@@ -289,8 +291,8 @@ def export_rows(
     force:bool=False       # Write over what is there
 )->Exported:
     "Write the rows of a query, and beside them what they are."
-    named = to not in ('', '-') and not Path(to).expanduser().is_dir()
-    if named and suffix_of(Path(to)): free_place(Path(to).expanduser().absolute(), force=force)
+    asked = typed_path(to, '--to')
+    if to not in ('', '-') and not asked.is_dir() and suffix_of(asked): free_place(asked, force=force)
     frame, held = select_rows(query, settings=settings)
     meta = describe(frame, query, settings=settings, held=held)
     if to == '-':

@@ -136,16 +136,22 @@ HOW = """describe the file in a mapping file, pass it with --mapping, and write 
 
 # %% ../nbs/13_files.ipynb #6f313e04
 class Words(yaml.SafeLoader):
-    "YAML without truth values: `NO` is nitric oxide."
+    "YAML without truth values, `NO` is nitric oxide, and with each key once."
     yaml_implicit_resolvers = {letter: [(tag, rule) for tag, rule in rules if not tag.endswith(':bool')]
                                for letter, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+    def construct_mapping(self, node, deep=False):
+        "The keys and their values; an error where a key stands twice, since the first would be lost."
+        keys = [str(k.value) for k, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+        if twice := next((k for k in keys if keys.count(k) > 1), None): raise yaml.YAMLError(f'the key {twice!r} stands twice, in line {node.start_mark.line + 1} and below')
+        return super().construct_mapping(node, deep)
 
 def read_yaml(
     path:str|Path   # A mapping file
 )->dict:            # Its keys
     "The keys of a mapping file; `AqwError` for one that is no YAML or has none."
     try: raw = yaml.load(read_text(path), Words)
-    except yaml.YAMLError as e: raise AqwError(f"{Path(path).name} is no YAML: {e}", HOW) from e
+    except (yaml.YAMLError, ValueError, RecursionError) as e: raise AqwError(f"{Path(path).name} is no YAML: {e}", HOW) from e
     if not isinstance(raw, dict): raise AqwError(f"{Path(path).name} holds no keys", HOW)
     return raw
 

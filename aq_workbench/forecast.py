@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from .aqi import CATEGORIES
-from .core import AqwError, Settings, now, utc
+from .core import AqwError, Settings, now, utc, quoted
 from .features import HORIZONS, build_features
 from .models import AqiClassifier, Forecaster
 from .registry import ModelRegistry
@@ -52,7 +52,7 @@ def champions(
 )->tuple[Forecaster, AqiClassifier, dict]:
     "A city's regressor, its classifier, and the regressor's name, version and tags."
     champion = registry.champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {city}")
+    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)}")
     regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
     return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .console import KINDS, base_url
-from .core import LAG_H, AqwError, Settings, now, utc
+from .core import LAG_H, AqwError, Settings, now, utc, quoted
 from .features import known_hours
 from .forecast import forecast_city
 from .locations import city_slug, find_city
@@ -45,8 +45,8 @@ def where_else(
         if kind != settings.source and city_slug(city) in map(city_slug, stored_cities(Settings(home=settings.home, source=kind))): return f"it is among the {kind} data: add --source {kind}"
     slugs = {city_slug(c): c for c in stored_cities(settings)}
     if near := get_close_matches(city_slug(city), slugs, n=3): return f"did you mean {', '.join(slugs[s] for s in near)}?"
-    try: return f"bring it in: aqw run --cities {find_city(city).name}" + (f" --source {settings.source}" if settings.source != 'files' else ' --source files --path FOLDER')
-    except AqwError as e: return f"{e.do} Or look for it: aqw cities search {city[:4]}"
+    try: return f"bring it in: aqw run --cities {quoted(find_city(city).name)}" + (f" --source {settings.source}" if settings.source != 'files' else ' --source files --path FOLDER')
+    except AqwError as e: return f"{e.do} Or look for it: aqw cities search {quoted(city[:4])}"
 
 def stored_city(
     city:str,             # As it was typed
@@ -90,7 +90,7 @@ def is_due(
     "Whether the city's champion has issued nothing at that hour; `AqwError` where there is no champion."
     store, name = FeatureStore(settings), f'pm25_regressor-{city_slug(city)}'
     champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {city} (or everything: aqw run --cities {city})")
+    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)} (or everything: aqw run --cities {quoted(city)})")
     if 'forecasts' not in store.groups(): return True
     mine = (pl.col('model') == name) & (pl.col('version') == champion['version']) & (pl.col('issued_at') == issue)
     return store.scan('forecasts', where=mine).limit(1).collect().is_empty()

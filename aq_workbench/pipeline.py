@@ -10,6 +10,7 @@ __all__ = ['STAGES', 'parameters_of', 'check_parameters', 'result_of', 'Notebook
 
 # %% ../nbs/61_pipeline.ipynb #36ab39e7
 import ast
+import builtins
 import json
 import os
 import time
@@ -26,7 +27,7 @@ from typing import Callable
 
 from filelock import FileLock, Timeout
 
-from .core import AqwError, Settings, mark_root, now, reports_root
+from .core import AqwError, Settings, below, machine_error, mark_root, now, reports_root
 from .locations import city_slug
 
 # %% ../nbs/61_pipeline.ipynb #8683056a
@@ -36,7 +37,7 @@ def parameters_of(
     "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
     import nbformat
     try: cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
-    except (ValueError, AttributeError, nbformat.ValidationError) as e: raise AqwError(f"{notebook} is no notebook: {e}", "restore it; a copy of yours can be deleted, and aqw init makes a fresh one") from e
+    except (ValueError, AttributeError, nbformat.ValidationError) as e: raise AqwError(f"{notebook} is no notebook: {e}", "restore it from a backup; or move it away, and aqw init makes a fresh copy") from e
     if len(cells) != 1: raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one", "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
     try: return {n.targets[0].id: ast.literal_eval(n.value) for n in ast.parse(cells[0].source).body}
     except (AttributeError, ValueError, SyntaxError) as e:
@@ -79,6 +80,8 @@ def failure(
     "The reason that a notebook stopped, with its remedy."
     what, ours, do = error.evalue.partition('\n  -> ')
     known = ours or error.ename in ('AqwError', 'NotebookFailed')
+    kind = getattr(builtins, error.ename, None)
+    if isinstance(kind, type) and issubclass(kind, OSError): known, do = True, machine_error(OSError(what)).do
     return NotebookFailed(what if known else f"{error.ename}: {what}", do if known else f"open {executed}: the failing cell is marked", str(executed))
 
 # %% ../nbs/61_pipeline.ipynb #954122be
@@ -187,12 +190,13 @@ def run_city(
     tell:Callable=lambda *a: None # Called with (city, stage, state, seconds)
 )->CityResult:
     "Run a city's notebooks; a failure is part of the result and never an exception."
-    done, folder = CityResult(job.city), Path(job.home)/'reports'/'runs'/job.run/city_slug(job.city)
+    done, folder = CityResult(job.city), below(Path(job.home)/'reports'/'runs', job.run, city_slug(job.city))
     for stage in job.stages:
         tell(job.city, stage, 'begins', 0.)
         executed, start = folder/f'{STAGES[stage]}.ipynb', time.perf_counter()
         try: done.results[stage] = run_notebook(notebook_for(job.home, executed.stem), executed, parameters_for(job, stage, folder))
         except Exception as e:
+            e = machine_error(e) if isinstance(e, OSError) else e
             done.failed = {'stage': stage, 'reason': str(e.what if isinstance(e, AqwError) else f'{type(e).__name__}: {e}'),
                            'do': getattr(e, 'do', ''), 'notebook': getattr(e, 'notebook', str(executed))}
         done.seconds[stage] = round(time.perf_counter() - start, 1)
@@ -236,8 +240,9 @@ def run_cities(
     tell:Callable=lambda *a: None  # Called with (city, stage, state, seconds) as news come
 )->list[CityResult]:
     "Run the cities in a pool of processes, in the order of the jobs; news are passed on while they run."
+    if workers < 0: raise AqwError(f"workers={workers}", "give a number of processes, or 0 for one a core")
     context = get_context('spawn')
-    with context.Manager() as manager, ProcessPoolExecutor(workers or min(len(jobs), os.cpu_count()), mp_context=context) as pool:
+    with context.Manager() as manager, ProcessPoolExecutor(min(workers or os.cpu_count(), len(jobs)), mp_context=context) as pool:
         news = manager.Queue()
         futures = {pool.submit(run_city, job, news_to(news)): job for job in jobs}
         while not all(f.done() for f in futures):
@@ -271,11 +276,11 @@ def city_entry(
 )->dict:
     "A city's part of results.json, merged from its stages."
     got = done.results
-    fetch, train, watch = got.get('fetch', {}), got.get('train', {}), got.get('monitor', {})
+    fetch, train, issued, watch = (got.get(stage, {}) for stage in STAGES)
     frames = {name: Path(p).relative_to(run_folder).as_posix() for name, p in watch.get('frames', {}).items()}
     return {**fetch, **{k: v for k, v in train.items() if k != 'trained'}, 'trained': train.get('trained', False),
             **{k: watch[k] for k in ('drift', 'performance', 'verdict') if k in watch},
-            'newest': got.get('forecast', {}).get('newest', []), 'forecasts_added': got.get('forecast', {}).get('added', 0),
+            'newest': issued.get('newest', []), 'forecasts_added': issued.get('added', 0), 'forecast': {k: v for k, v in issued.items() if k != 'newest'} or None,
             'frames': frames, 'seconds': done.seconds}
 
 # %% ../nbs/61_pipeline.ipynb #4f5bcdcc
@@ -285,7 +290,7 @@ def save_results(
     settings:Settings          # Home and source
 )->Path:                       # results.json
     "Write the run's results.json; `AqwError` where it cannot be."
-    folder = reports_root(settings).resolve()/'runs'/run
+    folder = below(reports_root(settings).resolve()/'runs', run)
     whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'), 'source': settings.source, 'simulated': settings.source == 'sandbox',
              'cities': {r.city: city_entry(r, folder) for r in results if not r.failed}, 'failed': {r.city: r.failed for r in results if r.failed}}
     path = folder/'results.json'

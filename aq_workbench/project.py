@@ -24,8 +24,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .console import KINDS, choose_source
-from .core import AqwError, Settings, data_root, now, open_root, reports_root
+from .console import choose_source
+from .core import KINDS, AqwError, Settings, addressable, data_root, now, open_root, quoted, reports_root
 from .pipeline import notebook_folder, one_run
 from .store import FeatureStore
 from .tracking import shown_uri, sqlite_file
@@ -63,7 +63,7 @@ def make_project(
     folder:Path   # A folder that exists or not
 )->list[Placed]:
     "A project folder, or what lacks in one; `AqwError` where it cannot be."
-    if folder.exists() and not folder.is_dir(): raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
+    if addressable(folder).exists() and not folder.is_dir(): raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
     if (folder/'nbs'/'pipelines').exists(): raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/", "name another folder: aqw init my-city; to work here, copy .env.example to .env")
     try:
         placed = [place(Path(str(files('aq_workbench')/'assets'/'project'/source)), folder/name) for name, source in FILES.items()]
@@ -90,7 +90,7 @@ def project_words(
     made, left = ([p.path for p in placed if p.made is state] for state in (True, False))
     told = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ') for what, paths in (('Made', made), ('Left alone', left)) if paths]
     said = [f'Project: {folder}', *told, '', 'Next:']
-    said += [f'  cd {os.path.relpath(folder)}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command, why in NEXT.items()]
+    said += [f'  cd {quoted(os.path.relpath(folder))}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command, why in NEXT.items()]
     other = os.environ.get('AQW_HOME')
     if other and Path(other).resolve() != folder: said += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
     return '\n'.join(said)

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from .core import AqwError, Settings, mark_root, now, open_root, tracking_uri
+from .core import AqwError, Settings, mark_root, now, open_root, path_name, tracking_uri
 from .locations import city_slug, plain_name
 from .payload import digest, load_payload, payload, wrap_bundle, wrap_model
 from .tracking import EXPERIMENT, explained, import_mlflow, knock, open_client, sqlite_file
@@ -113,9 +113,9 @@ def check_name(
     name:str   # Of a model
 )->str:        # The same
     "A model's name; `AqwError` for one that MLflow or a query would stumble over."
-    if isinstance(name, str) and re.fullmatch(r'[\w.+-]{1,250}', name) and spelling(name): return name
-    raise AqwError(f"{str(name)[:80]!r} cannot name a model",
-                   "use letters, digits and . _ + -, 250 at most, as in aqi_classifier-beijing")
+    plain = isinstance(name, str) and re.fullmatch(r'[\w.+-]+', name) and spelling(name)
+    if plain: return path_name(name, 'the name of a model')
+    raise AqwError(f"{str(name)[:80]!r} cannot name a model", "use letters, digits and . _ + -, as in aqi_classifier-beijing")
 
 # %% ../nbs/32_registry.ipynb #89c3d920
 def plain_key(

@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from .core import AqwError, utc
+from .core import AqwError, below, utc
 from .plots import plot_forecast, plot_skill, save_chart
 
 # %% ../nbs/52_report.ipynb #02a5b33f
@@ -273,7 +273,7 @@ def forecast_window(
 )->pl.DataFrame|None:
     "What the first figure shows; None where no forecast has an outcome."
     if 'forecast' not in city['frames']: return None
-    path = frames/city['frames']['forecast']
+    path = below(frames, *str(city['frames']['forecast']).split('/'))
     if not path.exists(): raise AqwError(f"the run's frame {path} is not there", "run the city again, or give results.json in its own folder")
     window = two_weeks(pl.read_parquet(path))
     return None if window.is_empty() else window

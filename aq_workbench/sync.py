@@ -12,13 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from .core import LAG_H, TS, AqwError, Settings, now, utc
+from .core import LAG_H, TS, AqwError, Settings, now, utc, quoted
 from .facts import READINGS, SaveResult
 from .fetcher import LiveDataFetcher
 from .files import Batch, read_folder
 from .groups import all_rows
 from .locations import city_slug
-from .quality import flag_readings
+from .quality import flag_readings, misdated
 from .store import FeatureStore
 
 # %% ../nbs/27_sync.ipynb #83ae2ea1
@@ -90,8 +90,9 @@ def sync_folder(
     saved = store.write(flag_readings(readings))
     refused = pl.concat(b.refused.with_columns(batch_id=pl.lit(b.batch_id)) for b in batches)
     store.refuse(refused)
+    readings = readings.filter(misdated(now()).is_null())
     stations = stations_of(readings, known_stations(store, city), readings['event_ts'].max())
-    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused.height}
+    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused.height + saved.refused}
 
 # %% ../nbs/27_sync.ipynb #f778b97d
 def city_rows(
@@ -103,7 +104,7 @@ def city_rows(
     "A city's readings in the store; `AqwError` names the cities that are there."
     have = all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].to_list()
     names = [c for c in have if city_slug(c) == city_slug(city)]
-    if not names: raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}", f"load them first: aqw fetch --cities {city}")
+    if not names: raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}", f"load them first: aqw fetch --cities {quoted(city)}")
     return store.scan(where=pl.col('city').is_in(names) & where, **query)
 
 # %% ../nbs/27_sync.ipynb #20655a68
@@ -163,8 +164,9 @@ def sync_live(
     readings = fetcher.fetch_city(city, start=start, end=end)
     if readings.is_empty(): raise AqwError(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
     saved = store.write(flag_readings(readings), asked=(start, could_come(readings, end)))
+    readings = readings.filter(misdated(now()).is_null())
     stations = stations_of(readings, known_stations(store, city, listed=fetcher.skipped), could_come(readings, end))
-    return {**sync_summary(readings, saved), **stations, 'skipped': fetcher.skipped, 'refused': 0}
+    return {**sync_summary(readings, saved), **stations, 'skipped': fetcher.skipped, 'refused': saved.refused}
 
 # %% ../nbs/27_sync.ipynb #7ea5be7a
 def sync_city(

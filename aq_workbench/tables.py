@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['WRITER', 'CONFIGURATION', 'FIRST', 'MANY_FILES', 'Place', 'place_of', 'bucket_of', 'write_bytes', 'read_bytes',
-           'folders_in', 'is_table', 'explained', 'whole_parquet', 'mend_log', 'check_commits', 'LocalTable',
-           'open_delta', 'newest_version', 'who', 'commit_note', 'found', 'append', 'read_own', 'retried', 'add_own',
-           'crowded', 'compact', 'vacuum', 'lost_files', 'check_files', 'open_version', 'versions_of']
+           'folders_in', 'is_table', 'live_files', 'file_fault', 'faults_of', 'way_back', 'explained', 'whole_parquet',
+           'mend_log', 'check_commits', 'LocalTable', 'open_delta', 'scan_table', 'newest_version', 'who',
+           'commit_note', 'found', 'append', 'read_own', 'retried', 'add_own', 'crowded', 'compact', 'vacuum',
+           'lost_files', 'check_files', 'open_version', 'versions_of']
 
 # %% ../nbs/20_tables.ipynb #ad92c8bc
 import getpass
@@ -29,7 +30,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 from obstore.exceptions import AlreadyExistsError, BaseError
 
-from .core import AqwError
+from .core import AqwError, path_name
 
 # %% ../nbs/20_tables.ipynb #49589145
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Place:
     url:str            # `/home/me/air` or `s3://bucket/air`
     options:tuple=()   # Pairs for the storage, such as ('aws_region', 'eu-central-1')
 
-    def __truediv__(self, name): return Place(f"{self.url.rstrip('/')}/{name}", self.options)
+    def __truediv__(self, name): return Place(f"{self.url.rstrip('/')}/{path_name(name, 'a part of an address')}", self.options)
     def __str__(self): return self.url
 
     @property
@@ -112,6 +113,54 @@ def is_table(
     if place.local: return any((place.local/'_delta_log').glob('*.json'))
     with explained(place): return DeltaTable.is_deltatable(place.url, storage_options=place.storage)
 
+# %% ../nbs/20_tables.ipynb #810d2427
+def live_files(
+    place:Place   # A table on a disk
+)->dict[str, int]:
+    "The files that a table's log counts, with their sizes (bytes)."
+    held, log = {}, sorted(p for p in (place.local/'_delta_log').glob('*.json') if p.stem.isdigit())
+    if [int(p.stem) for p in log] != list(range(len(log))) or not log: raise ValueError(f'of its commits only {[int(p.stem) for p in log]} are there')
+    for path in log:
+        for action in map(json.loads, filter(None, path.read_text(encoding='utf-8').split('\n'))):
+            if 'add' in action: held[unquote(action['add']['path'])] = action['add']['size']
+            if 'remove' in action: held.pop(unquote(action['remove']['path']), None)
+        if not path.stat().st_size: raise ValueError(f'its commit {int(path.stem)} is an empty file')
+    return held
+
+def file_fault(
+    path:Path,   # A data file
+    size:int     # As the log has it (bytes)
+)->str:          # Empty: it is whole
+    "What is wrong with a data file, read to its end."
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+    if not path.exists(): return f'{path.name} is gone'
+    if path.stat().st_size != size: return f'{path.name} has {path.stat().st_size} bytes of {size}'
+    try:
+        with ParquetFile(path) as opened: sum(batch.num_rows for batch in opened.iter_batches())
+    except (OSError, ArrowException) as e: return f'{path.name}: {e}'.splitlines()[0]
+    return ''
+
+# %% ../nbs/20_tables.ipynb #762670e3
+def faults_of(
+    place:Place   # A table on a disk
+)->list[str]:     # Empty: all of it is whole
+    "What is broken in a table, as a reader finds it that knows nothing of delta-rs."
+    try: held = live_files(place)
+    except (OSError, ValueError, KeyError, TypeError) as e: return [f'{place.local/"_delta_log"}: {e}']
+    return [fault for name, size in sorted(held.items()) if (fault := file_fault(place.local/name, size))]
+
+# %% ../nbs/20_tables.ipynb #b8b3872f
+def way_back(
+    place:Place   # A table that cannot be used
+)->str:
+    "What to do about a table: a way to part with it only where it is broken."
+    backup = f"restore {place}/_delta_log from a backup, or move {place} away with its companions (_{place.name}_batches, _index_{place.name}) and load its sources again"
+    if place.local is None: return f"look whether the address and AQW_STORAGE_OPTIONS are right and the storage answers; if so, {backup}"
+    if not (place.local/'_delta_log').is_dir(): return f"look whether {place} is the folder that is meant, and whether you may read it"
+    if faults := faults_of(place): return f"it is broken ({len(faults)} faults, the first: {faults[0]}): {backup}"
+    return f"keep {place}: another reader finds it whole, every file of it; look whether all programs here are of one version, and report what is said above"
+
 # %% ../nbs/20_tables.ipynb #fdbd21f4
 @contextmanager
 def explained(
@@ -124,8 +173,7 @@ def explained(
         if 'No space left' in str(e) or getattr(e, 'errno', None) == 28:
             raise AqwError(f"the disk of {place} is full; everything that was stored before is safe",
                            "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run again: what is stored is not stored twice") from e
-        backup = f"restore {place/'_delta_log'} from a backup, or move {place} away with its companions (_{place.name}_batches, _index_{place.name}) and load its sources again"
-        raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}", backup if place.local else f"look whether the address and AQW_STORAGE_OPTIONS are right and the storage answers; if so, {backup}") from e
+        raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}", way_back(place)) from e
 
 # %% ../nbs/20_tables.ipynb #6ba0a27a
 def whole_parquet(
@@ -161,7 +209,7 @@ def check_commits(
     for name in names[-25:]:
         if not (log/name).stat().st_size:
             raise AqwError(f"the table {place} cannot be used: its commit {int(name[:-5])} is an empty file, as a power cut leaves it; the rows of that write would be missing",
-                           f"restore {log/name} from a backup; or, where it is the newest, delete that file and load its source again")
+                           f"restore {log/name} from a backup; or, where it is the newest, move that file away and load its source again")
 
 # %% ../nbs/20_tables.ipynb #c2dbdec8
 class LocalTable(DeltaTable):
@@ -180,6 +228,13 @@ def open_delta(
         try: return kind(place.url, version=version, storage_options=place.storage)
         except DeltaError: mend_log(place)
         return kind(place.url, version=version, storage_options=place.storage)
+
+# %% ../nbs/20_tables.ipynb #57667927
+def scan_table(
+    table:DeltaTable   # Open
+)->pl.LazyFrame:
+    "The rows of a table, wherever it lies."
+    return pl.scan_delta(table, use_pyarrow='=' in unquote(table.table_uri))
 
 # %% ../nbs/20_tables.ipynb #6e441135
 def newest_version(
@@ -256,7 +311,7 @@ def read_own(
 )->pl.DataFrame:
     "The store's own table, or `empty` when nothing was written yet."
     if not is_table(place): return empty
-    with explained(place): return pl.scan_delta(open_delta(place)).filter(where).collect()
+    with explained(place): return scan_table(open_delta(place)).filter(where).collect()
 
 # %% ../nbs/20_tables.ipynb #70d00785
 def retried(
@@ -280,7 +335,7 @@ def add_own(
     "Append to one of the store's own tables what `new` makes of its rows; two writers never add the same."
     def once():
         seen = open_delta(place) if is_table(place) else None
-        rows = new(pl.scan_delta(seen).collect() if seen else empty)
+        rows = new(scan_table(seen).collect() if seen else empty)
         if rows.height: append(place, rows, seen=seen, turns=True, widen=bool(seen))
         return rows.height
     with explained(place): return retried(once, place)

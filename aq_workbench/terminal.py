@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .aqi import CATEGORIES, COLOURS, pm25_category
-from .core import AqwError, Settings, utc
+from .core import AqwError, Settings, utc, quoted
 from .features import ceil_hour
 from .fetcher import city_or_none
 from .locations import city_slug
@@ -38,7 +38,7 @@ def newest_issue(
     "The forecasts of the newest hour of issue; `AqwError` where there are none."
     rows = store.scan('forecasts', where=pl.col('issued_at') <= until) if 'forecasts' in store.groups() else None
     names = [] if rows is None else [c for c in rows.select('city').unique().collect()['city'] if city_slug(c) == city_slug(city)]
-    if not names: raise AqwError(f"no forecast of {city!r} is stored up to {until:%Y-%m-%d %H:%M} UTC", f"issue one: aqw forecast {city}")
+    if not names: raise AqwError(f"no forecast of {city!r} is stored up to {until:%Y-%m-%d %H:%M} UTC", f"issue one: aqw forecast {quoted(city)}")
     mine = rows.filter(pl.col('city').is_in(names), parameter='pm25')
     newest = mine.filter(pl.col('issued_at') == pl.col('issued_at').max()).sort('version').collect()
     return newest.unique(['location_id', 'horizon_h'], keep='last').sort('location_id', 'horizon_h')
@@ -95,7 +95,7 @@ def load_outlook(
     forecasts = newest_issue(store, city, until=utc(asof) if asof else at)
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)
     pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since) & (pl.col('event_ts') <= at), asof=asof or None).collect()
-    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}", f"load it again: aqw fetch --cities {name}")
+    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}", f"load it again: aqw fetch --cities {quoted(name)}")
     each = station_hours(pm25)
     now_ = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
     names = pm25.group_by('location_id').agg(pl.col('location').drop_nulls().last()).with_columns(pl.coalesce('location', 'location_id').alias('location'))
@@ -316,7 +316,7 @@ def notes(
     o, used = outlook, sorted({CATEGORIES.index(c) for c in outlook.forecasts['category'].drop_nulls()})
     said = ['Figures are means over the sites, the interval is that of a typical one.', 'sure: mean probability of the category at the sites that expect it.',
             'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used) + '.']
-    if o.stations.height > MOST_STATIONS: said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {o.city}')
+    if o.stations.height > MOST_STATIONS: said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}')
     if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
     return Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
@@ -327,8 +327,8 @@ def advice(
     "Why there is nothing newer, and what brings it; empty where the forecast is fresh."
     if not is_stale(outlook): return ''
     last = f"Nothing newer than {outlook.hours['event_ts'].max():%Y-%m-%d %H:%M} UTC has come."
-    if outlook.kind == 'files': return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {outlook.city}'
-    return f'{last} Ask again later: aqw forecast {outlook.city}'
+    if outlook.kind == 'files': return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {quoted(outlook.city)}'
+    return f'{last} Ask again later: aqw forecast {quoted(outlook.city)}'
 
 # %% ../nbs/57_terminal.ipynb #f733d5ec
 def forecast_panel(

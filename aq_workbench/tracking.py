@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from threading import Thread
+from urllib.parse import unquote
 
 import httpx
 from filelock import Timeout
 
-from .core import AqwError
+from .core import AqwError, quoted
 
 # %% ../nbs/29_tracking.ipynb #1b1bc2da
 SWITCHES = {'MLFLOW_DISABLE_TELEMETRY':'true', 'MLFLOW_UV_AUTO_DETECT':'false', 'MLFLOW_TRUNCATE_LONG_VALUES':'false',
@@ -42,7 +43,7 @@ def shown_uri(
 # %% ../nbs/29_tracking.ipynb #f22095b3
 REMEDIES = (('is locked', "the registry {uri} is locked by another program", "close what holds it (a database browser, a run that hangs) and try again"),
             ('No space left|disk is full', "the disk of the registry {uri} is full; no version was added", "free some space or set AQW_HOME to another disk, then run again"),
-            ('out-of-date database schema', "the registry {uri} was written by another MLflow", "back it up, then run: mlflow db upgrade {uri}"),
+            ('out-of-date database schema', "the registry {uri} was written by another MLflow", "back it up, then run: mlflow db upgrade {pasted}"),
             ('not a database|malformed|no such table', "the registry {uri} is broken", "restore it from a backup, or move it away and call register_all_models(), which fills a new one from the last training"),
             ('', "MLflow at {uri}: {text}", "mend what it names; where the database cannot be reached, check MLFLOW_TRACKING_URI"))
 
@@ -54,7 +55,7 @@ def remedy(
     "The error that says what to do, without a password in it."
     what, do = next((what, do) for cause, what, do in REMEDIES if re.search(cause, text))
     first = shown_uri(text).strip().split('\n')[0]
-    return AqwError(what.format(uri=shown_uri(uri), text=first), do.format(uri=shown_uri(uri)))
+    return AqwError(what.format(uri=shown_uri(uri), text=first), do.format(uri=shown_uri(uri), pasted=quoted(shown_uri(uri))))
 
 # %% ../nbs/29_tracking.ipynb #f5de3f97
 @contextmanager
@@ -75,7 +76,8 @@ def sqlite_file(
     uri:str       # Address of the database
 )->Path|None:     # Its file, or None for a server
     "The file of an SQLite database."
-    return Path(uri.removeprefix('sqlite:///')) if uri.startswith('sqlite:///') else None
+    found = re.fullmatch(r'sqlite(\+\w+)?:///([^?]*)(\?.*)?', uri)
+    return Path(unquote(found[2])) if found else None
 
 # %% ../nbs/29_tracking.ipynb #8a4d583c
 def check_sqlite(

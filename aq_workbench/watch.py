@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from .core import AqwError, POLLUTANTS, Settings, WEATHER, utc
+from .core import AqwError, POLLUTANTS, Settings, WEATHER, utc, quoted
 from .drift import DataDriftDetector
 from .locations import city_slug
 from .monitor import join_outcomes, performance
@@ -123,7 +123,7 @@ def watch_city(
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, name = city_asof(store, city, asof), f'pm25_regressor-{city_slug(city)}'
     champion = registry.champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} to watch", f"train one: aqw train --cities {city}")
+    if champion is None: raise AqwError(f"no model of {city!r} to watch", f"train one: aqw train --cities {quoted(city)}")
     hours = city_hours(city_rows(store, city, asof=moment).collect())
     drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days, threshold=settings.drift_threshold)
     joined = recent_outcomes(store, city, model=name, version=champion['version'], asof=moment, days=days)

@@ -1,22 +1,16 @@
 """The service as a stranger meets it: a real server on a free port of 127.0.0.1, asked over HTTP."""
-import os
-import socket
-import subprocess
-import sys
-import time
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
+from conftest import PATIENCE, serving
 from sklearn.linear_model import LinearRegression
 
 from aq_workbench.core import Settings, utc
 from aq_workbench.registry import ModelRegistry
 from aq_workbench.store import FeatureStore
 
-ROOT = Path(__file__).parents[1]
 
 
 def made(station, h, at=utc('2016-03-01T01:00Z')):
@@ -36,23 +30,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def client(home):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, '-m', 'uvicorn', '--factory', 'aq_workbench.api:create_app', '--host', '127.0.0.1', '--port', str(port), '--log-level', 'warning'],
-                              cwd=ROOT, env={**os.environ, 'AQW_HOME':str(home), 'AQW_NOW':'2016-03-01T03:00Z'})
-    try:
-        with httpx.Client(base_url=f'http://127.0.0.1:{port}', timeout=30) as client:
-            deadline = time.monotonic() + 30
-            while True:
-                try: client.get('/health'); break
-                except httpx.ConnectError:
-                    assert server.poll() is None and time.monotonic() < deadline, 'the server did not come up'
-                    time.sleep(.1)
-            yield client
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+    with serving('serve', '--port', 0, home=home, AQW_NOW='2016-03-01T03:00Z', AQW_SOURCE='files') as server:
+        server.answer('/health')
+        with httpx.Client(base_url=server.url, timeout=PATIENCE) as client: yield client
 
 
 def test_health_says_what_can_be_read_and_how_fresh_it_is(client):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from conftest import PATIENCE
 from hypothesis import HealthCheck, given, settings as cases, strategies as some
 from sklearn.linear_model import LinearRegression
 
@@ -69,7 +70,7 @@ def two(tmp_path_factory):
     "Two processes that start together on an empty home: their output, the home, and the folder that they ran in."
     home, work = tmp_path_factory.mktemp('home'), tmp_path_factory.mktemp('work')
     both = [start(LISTEN + LOG_FIVE + 'assert not wire, wire', home, name, cwd=work) for name in ('a', 'b')]
-    return [(*p.communicate(timeout=600), p.returncode) for p in both], home, work
+    return [(*p.communicate(timeout=PATIENCE), p.returncode) for p in both], home, work
 
 
 def test_two_processes_create_the_database_and_log_at_once(two):
