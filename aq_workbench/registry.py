@@ -15,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import cached_property
 from math import isfinite
@@ -365,19 +366,28 @@ class RegistryReader:
         self.root, self.uri = open_root(self.settings), tracking_uri(self.settings)
         self.lock = FileLock((sqlite_file(self.uri) or self.root/'mlflow.db').with_suffix('.lock'), timeout=60)
 
+    def is_made(self)->bool:
+        "Whether there is a database; an empty file is none."
+        path = sqlite_file(self.uri)
+        return path is None or path.exists() and path.stat().st_size > 0
+
+    @contextmanager
+    def writing(self):
+        "Hold the registry's lock, in a data root that is marked."
+        mark_root(self.settings)
+        Path(self.lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        with self.lock: yield
+
     @cached_property
     def client(self):
-        "The MLflow client; the first process creates the database, the others wait."
+        "The MLflow client; the first process creates the database, the others wait. Where one is there and nobody has a lock, no file is made."
         knock(self.uri, self.settings.timeout)
-        mark_root(self.settings)
-        with explained(self.uri):
-            Path(self.lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-            with self.lock: return open_client(self.uri, self.root/'mlartifacts', timeout=self.settings.timeout)
+        with explained(self.uri), self.writing() if not self.is_made() or Path(self.lock.lock_file).exists() else nullcontext():
+            return open_client(self.uri, self.root/'mlartifacts', timeout=self.settings.timeout)
 
     def names(self)->list[str]:
         "Registered names."
-        path = sqlite_file(self.uri)
-        if path and not path.exists(): return []
+        if not self.is_made(): return []
         with explained(self.uri): return sorted(m.name for m in all_pages(self.client.search_registered_models))
 
     def versions(self, model_name, city=None, *, call='versions', **given)->list[dict]:
@@ -470,7 +480,7 @@ class ModelRegistry(RegistryTables):
                            "leave it out")
         check_name(name)
         folder, client = wrap(), self.client
-        with self.lock: return add_version(client, name, folder, record)
+        with self.writing(): return add_version(client, name, folder, record)
 
     def load_model(self, model_name, version=None, city=None):
         "A model as itself: Production, else the newest, or the `version` that is asked for."
@@ -483,7 +493,7 @@ class ModelRegistry(RegistryTables):
         "Move a stage to a version, as told; who held Production or Staging before is archived."
         stage, number = stage_name(stage), whole_number('version', version)
         found = pick(self.versions(model_name, city, call='promote_model', version=number, stage=stage), number)
-        with explained(self.uri), self.lock: move_stage(self.client, found['name'], found['version'], stage)
+        with explained(self.uri), self.writing(): move_stage(self.client, found['name'], found['version'], stage)
 
 # %% ../nbs/32_registry.ipynb #f1c3b698
 def register_folder(
