@@ -267,7 +267,7 @@ def train_notes(
     if 'reason' not in entry: return []
     why, lost = entry['reason'].rstrip('.'), entry.get('lost')
     if not entry['trained']: return [f'no model trained: {why}']
-    return [f'trained: {why}'] + ([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])
+    return [f'trained because {why}'] + ([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])
 
 def monitor_notes(
     entry:dict   # A city of results.json
