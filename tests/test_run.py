@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import aqw, write_city
@@ -177,14 +178,15 @@ def test_a_killed_worker_is_a_failed_city(measured, tmp_path):
 
 @pytest.mark.soak
 def test_a_challenger_that_loses_is_named(measured, finished, tmp_path):
-    "Ninety days of shuffled hours spoil the second training: the table shows who serves and who lost, and so does a run after it."
+    "A hundred days of shuffled hours spoil the second training, then old days come again: the table shows who serves and who lost, and so does a run after it."
     home = Path(shutil.copytree(finished[0], tmp_path / "home"))
-    folder = write_city(tmp_path / "more", days=420)
+    folder = write_city(tmp_path / "more", days=400)
     for path in folder.glob("*.csv"):
         frame = pd.read_csv(path)
-        bad = frame.index[200 * 24:300 * 24]
-        frame.loc[bad, "PM2.5"] = frame.loc[bad, "PM2.5"].sample(frac=1, random_state=0).to_numpy()
-        frame.to_csv(path, index=False)
+        pm25 = frame["PM2.5"].to_numpy(copy=True)
+        pm25[200 * 24:300 * 24] = 4 * np.random.default_rng(0).permutation(pm25[200 * 24:300 * 24])
+        pm25[300 * 24:] = pm25[20 * 24:120 * 24]
+        frame.assign(**{"PM2.5": pm25}).to_csv(path, index=False)
     assert aqw("fetch", "--path", folder, "--cities", "Beijing", home=home).returncode == 0
     done = aqw("train", "--cities", "Beijing", home=home, COLUMNS="80")
     told = newest_results(home)["cities"]["Beijing"]
