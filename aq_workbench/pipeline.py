@@ -61,16 +61,18 @@ def json_text(
 )->str:
     "JSON to read: what fits a line stays on it."
     flat = json.dumps(value, ensure_ascii=False)
-    if len(flat) + indent <= 110 or not isinstance(value, (dict, list)) or not value: return flat
+    if len(flat) + indent <= 160 or not isinstance(value, (dict, list)) or not value: return flat
     named = isinstance(value, dict)
     start, end = '{}' if named else '[]'
     items = [json.dumps(k, ensure_ascii=False) + ': ' + json_text(v, indent + 1) for k, v in value.items()] if named else [json_text(v, indent + 1) for v in value]
     line = '\n' + ' '*(indent + 1)
     return start + line + f',{line}'.join(items) + line[:-1] + end
 
-class NotebookResult(dict):
+class NotebookResult:
     "What a notebook hands to its run: JSON for machines, the same as text for people."
-    def _repr_mimebundle_(self, include=None, exclude=None): return {'application/json': dict(self), 'text/plain': json_text(self)}
+    def __init__(self, result:dict): self.result = result
+
+    def _repr_mimebundle_(self, include=None, exclude=None): return {'application/json': self.result, 'text/plain': json_text(self.result)}
 
 # %% ../nbs/61_pipeline.ipynb #d4b9e05a
 def result_of(

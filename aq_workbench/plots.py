@@ -222,7 +222,7 @@ def as_picture(
     **options     # As of `alt.renderers.enable`
 )->tuple[dict, dict]:
     "A chart as a notebook keeps it: the MIME bundle with its PNG and a word for where none is shown, and the size of the picture."
-    bundle, size = spec_to_mimebundle(spec, format='png', mode='vega-lite', **{'scale_factor': 2, **options})
+    bundle, size = spec_to_mimebundle(spec, format='png', mode='vega-lite', **{'ppi': 144, **options})
     return {**bundle, 'text/plain': f"<chart: {spec.get('description', 'see its picture')}>"}, size
 
 alt.renderers.register('picture', as_picture)
