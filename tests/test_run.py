@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import aqw, write_city
+from nbconvert import HTMLExporter
 from rich.console import Console
 
 from aq_workbench.core import Settings
@@ -71,6 +72,19 @@ def test_what_a_real_run_leaves_is_known(finished):
     finally:
         (later / "results.json").unlink()
         later.rmdir()
+
+
+@pytest.mark.parametrize("stage, charts", [("beijing/1_ingest", 0), ("beijing/2_train", 1), ("beijing/3_forecast", 0), ("beijing/4_monitor", 1), ("5_report", 0)])
+def test_executed_notebooks_show_everything_without_a_network(finished, stage, charts):
+    "Each chart is a picture and each result is text, in the notebook and in its export to HTML."
+    nb = nbformat.read(next((finished[0] / "reports/runs").glob("*-beijing")) / f"{stage}.ipynb", as_version=4)
+    outputs = [o.data for c in nb.cells for o in c.get("outputs", []) if "data" in o]
+    assert sum("image/png" in d for d in outputs) == charts
+    assert not [d for d in outputs if "<script" in d.get("text/html", "")]
+    assert json.loads(outputs[-1]["text/plain"]) == outputs[-1]["application/json"]
+    html = HTMLExporter().from_notebook_node(nb)[0]
+    assert html.count('src="data:image/png;base64,') == charts
+    assert "vegaEmbed" not in html and "IPython.core.display" not in html
 
 
 def test_scores_stand_beside_baselines_on_the_same_rows(finished):
