@@ -180,5 +180,4 @@ def sync_city(
     "Bring a city's readings into the store, from files or from a network."
     store = FeatureStore(settings)
     if settings.source == 'files': return sync_folder(store, path, city, mapping=mapping or None)
-    key = 'sandbox' if settings.source == 'sandbox' else None
-    return sync_live(store, LiveDataFetcher(settings, base_url=url or None, api_key=key), city, days=days)
+    return sync_live(store, LiveDataFetcher(settings, base_url=url or None), city, days=days)

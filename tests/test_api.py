@@ -27,7 +27,7 @@ def made(station, h, at=utc('2016-03-01T01:00Z'), version=1):
 
 @pytest.fixture(scope='module')
 def home(tmp_path_factory):
-    settings = Settings(home=tmp_path_factory.mktemp('home'))
+    settings = Settings(home=tmp_path_factory.mktemp('home'), source="files")
     FeatureStore(settings).save_features(pl.DataFrame([made(s, h) for s in ('a', 'b') for h in (1, 6, 24)]), 'forecasts')
     for name in ('pm25_regressor-xian', 'pm25_regressor-delhi'):
         ModelRegistry(settings).log_model(model=LinearRegression().fit([[0.], [1.]], [0., 1.]), model_name=name)

@@ -50,7 +50,7 @@ def write_city(store, city, stations, seed):
 @pytest.fixture(scope='module')
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp('home')
-    store = FeatureStore(Settings(home=folder))
+    store = FeatureStore(Settings(home=folder, source='files'))
     write_city(store, 'Beijing', ['Dongsi', 'Guanyuan', 'Wanliu <b>'], 1)
     write_city(store, 'Delhi', ['Anand Vihar', 'Lodhi Road'], 2)
     return folder

@@ -61,8 +61,9 @@ def test_nothing_is_written_elsewhere(walked, steps):
 
 def test_live_data_are_what_the_store_then_holds(steps, settings):
     "London's newest values are printed in step 1 and stored in step 3; a day of Delhi is drawn in step 1 and stored in step 2."
+    assert "fetcher = LiveDataFetcher(settings, progress=say)" in steps[1], "how the fetcher was made"
     shown = {row[0]: row for row in table(steps[1], "city")}
-    assert sorted(shown) == ["Beijing", "Delhi", "London"] and {row[1] for row in shown.values()} == {"3"}
+    assert sorted(shown) == ["Beijing", "Delhi", "London"] and {row[1] for row in shown.values()} == {"3"}, "the fourth fell silent"
     rows = FeatureStore(settings).scan(where=(pl.col("city") == "London")).collect()
     hour = rows.filter(pl.col("event_ts").dt.strftime("%d %b %H:%M") == shown["London"][2])["event_ts"].max()
     last = rows.filter(pl.col("event_ts") <= hour).sort("event_ts").group_by("sensor_id").last().filter(usable())
@@ -101,8 +102,8 @@ def test_training_is_what_was_registered(steps, settings):
         assert n == metrics[f"n_{h}h"] == theirs["n"]
         assert (rmse, persistence, bias) == (rounded(metrics[f"rmse_{h}h"], 2), rounded(theirs["rmse"], 2), rounded(metrics[f"bias_{h}h"], 2))
         assert better == rounded(100 * (1 - metrics[f"rmse_{h}h"] / theirs["rmse"]), 0)
-    stored = FeatureStore(settings).scan(where=pl.col("city") == "London").select(pl.len()).collect().item()
-    assert f"{stored:,} readings of 3 stations came, {stored:,} of them new" in steps[3]
+    stored, stations = FeatureStore(settings).scan(where=pl.col("city") == "London").select(pl.len(), pl.col("location_id").n_unique()).collect().row(0)
+    assert f"{stored:,} readings of {stations} stations came, {stored:,} of them new" in steps[3]
 
 
 def test_registry_holds_champion_and_challenger(steps, settings):
@@ -133,7 +134,7 @@ def test_api_said_what_the_store_holds(steps, settings):
     first = answer["forecasts"][0]
     newest = stored[(stored["location_id"] == first["location_id"]) & (stored["horizon_h"] == 1)].sort_values("issued_at").iloc[-1]
     assert answer["simulated"] and [first[k] for k in ("mean", "lo90", "hi90")] == [rounded(newest[k], 2) for k in ("mean", "lo90", "hi90")]
-    assert first["version"] == 1 and answer["forecasts"][1] == "… 8 more", "3 stations, 3 horizons"
+    assert first["version"] == 1 and answer["forecasts"][1] == "… 8 more", "3 stations that report, 3 horizons"
 
 
 def test_the_demo_is_a_home_in_which_the_commands_work(walked, steps, settings):
