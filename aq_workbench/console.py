@@ -261,6 +261,8 @@ def tell_outcome(
     for city, e in whole['cities'].items():
         if e.get('added') == 0 and not e.get('trained', True): console.print(f"{city}: nothing new. No row was added, no model trained.", markup=False)
         if e.get('refused'): console.print(f"{city}: {e['refused']:,} rows wait in quarantine with their reasons (aqw status).", markup=False)
+        if e.get('replaced'): console.print(f"{city}: {e['replaced']:,} rows of before were taken back, on record.", markup=False)
+        for note in e.get('notes', []): console.print(f"{city}: {note}", markup=False, soft_wrap=True, highlight=False)
     console.print(f"[bold]Notebooks, results and report[/]: {outcome.path.parent}", soft_wrap=True)
     if outcome.report.get('pdf') not in (None, 'None'): console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
     elif outcome.report.get('pdf_missing'): console.print(f"No PDF: {outcome.report['pdf_missing']}", soft_wrap=True)
