@@ -291,7 +291,7 @@ def withdraw_rows(
     meant, sql = which
     def once():
         table = open_table(root, group)
-        rows = pl.scan_delta(table).filter(meant).drop('month').collect()
+        rows = scan_table(table).filter(meant).drop('month').collect()
         if rows.is_empty(): return rows
         told = rows.with_columns(withdrawn_ts=pl.lit(now()).cast(TS), reason=pl.lit(reason))
         new = lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti', nulls_equal=True)

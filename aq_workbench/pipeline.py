@@ -281,11 +281,11 @@ def city_entry(
 )->dict:
     "A city's part of results.json, merged from its stages."
     got = done.results
-    fetch, train, watch = got.get('fetch', {}), got.get('train', {}), got.get('monitor', {})
+    fetch, train, issued, watch = (got.get(stage, {}) for stage in STAGES)
     frames = {name: Path(p).relative_to(run_folder).as_posix() for name, p in watch.get('frames', {}).items()}
     return {**fetch, **{k: v for k, v in train.items() if k != 'trained'}, 'trained': train.get('trained', False),
             **{k: watch[k] for k in ('drift', 'performance', 'verdict') if k in watch},
-            'newest': got.get('forecast', {}).get('newest', []), 'forecasts_added': got.get('forecast', {}).get('added', 0),
+            'newest': issued.get('newest', []), 'forecasts_added': issued.get('added', 0), 'forecast': {k: v for k, v in issued.items() if k != 'newest'} or None,
             'frames': frames, 'seconds': done.seconds}
 
 # %% ../nbs/61_pipeline.ipynb #4f5bcdcc

@@ -279,5 +279,4 @@ def sync_city(
     "Bring a city's readings into the store, from files or from a network."
     store = FeatureStore(settings)
     if settings.source == 'files': return sync_folder(store, path, city, mapping=mapping or None, replace=replace)
-    key = 'sandbox' if settings.source == 'sandbox' else None
-    return sync_live(store, LiveDataFetcher(settings, base_url=url or None, api_key=key), city, days=days, replace=replace)
+    return sync_live(store, LiveDataFetcher(settings, base_url=url or None), city, days=days, replace=replace)
