@@ -109,7 +109,7 @@ def train_table(
     for city, e in cities.items():
         for part, word in ((e, Text('serves', 'green')), (e.get('lost'), Text('lost', 'yellow'))):
             if not part or 'models' not in part: continue
-            models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in part['models'].items())
+            models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in sorted(part['models'].items(), reverse=True))
             tested = '\n'.join(part['test'][k][:10] for k in ('start', 'end')) if 'test' in part else ''
             table.add_row(Text(city) if part is e else '', models, word, *(rmse_cell(part['scores'], h) for h in horizons), tested)
     return table
@@ -267,7 +267,7 @@ def train_notes(
     if 'reason' not in entry: return []
     why, lost = entry['reason'].rstrip('.'), entry.get('lost')
     if not entry['trained']: return [f'no model trained: {why}']
-    return [f'trained: {why}'] + ([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])
+    return [f'trained because {why}'] + ([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])
 
 def monitor_notes(
     entry:dict   # A city of results.json

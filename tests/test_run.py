@@ -9,9 +9,11 @@ import threading
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import aqw, write_city
+from nbconvert import HTMLExporter
 from rich.console import Console
 
 from aq_workbench.core import Settings
@@ -70,6 +72,19 @@ def test_what_a_real_run_leaves_is_known(finished):
     finally:
         (later / "results.json").unlink()
         later.rmdir()
+
+
+@pytest.mark.parametrize("stage, charts", [("beijing/1_ingest", 0), ("beijing/2_train", 1), ("beijing/3_forecast", 0), ("beijing/4_monitor", 1), ("5_report", 0)])
+def test_executed_notebooks_show_everything_without_a_network(finished, stage, charts):
+    "Each chart is a picture and each result is text, in the notebook and in its export to HTML."
+    nb = nbformat.read(next((finished[0] / "reports/runs").glob("*-beijing")) / f"{stage}.ipynb", as_version=4)
+    outputs = [o.data for c in nb.cells for o in c.get("outputs", []) if "data" in o]
+    assert sum("image/png" in d for d in outputs) == charts
+    assert not [d for d in outputs if "<script" in d.get("text/html", "")]
+    assert json.loads(outputs[-1]["text/plain"]) == outputs[-1]["application/json"]
+    html = HTMLExporter().from_notebook_node(nb)[0]
+    assert html.count('src="data:image/png;base64,') == charts
+    assert "vegaEmbed" not in html and "IPython.core.display" not in html
 
 
 def test_scores_stand_beside_baselines_on_the_same_rows(finished):
@@ -177,14 +192,15 @@ def test_a_killed_worker_is_a_failed_city(measured, tmp_path):
 
 @pytest.mark.soak
 def test_a_challenger_that_loses_is_named(measured, finished, tmp_path):
-    "Ninety days of shuffled hours spoil the second training: the table shows who serves and who lost, and so does a run after it."
+    "A hundred days of shuffled hours spoil the second training, then old days come again: the table shows who serves and who lost, and so does a run after it."
     home = Path(shutil.copytree(finished[0], tmp_path / "home"))
-    folder = write_city(tmp_path / "more", days=420)
+    folder = write_city(tmp_path / "more", days=400)
     for path in folder.glob("*.csv"):
         frame = pd.read_csv(path)
-        bad = frame.index[200 * 24:300 * 24]
-        frame.loc[bad, "PM2.5"] = frame.loc[bad, "PM2.5"].sample(frac=1, random_state=0).to_numpy()
-        frame.to_csv(path, index=False)
+        pm25 = frame["PM2.5"].to_numpy(copy=True)
+        pm25[200 * 24:300 * 24] = 4 * np.random.default_rng(0).permutation(pm25[200 * 24:300 * 24])
+        pm25[300 * 24:] = pm25[20 * 24:120 * 24]
+        frame.assign(**{"PM2.5": pm25}).to_csv(path, index=False)
     assert aqw("fetch", "--path", folder, "--cities", "Beijing", home=home).returncode == 0
     done = aqw("train", "--cities", "Beijing", home=home, COLUMNS="80")
     told = newest_results(home)["cities"]["Beijing"]
