@@ -2,6 +2,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from aq_workbench import cli
 from aq_workbench.console import CityPlan, read_plans, run_name
@@ -19,7 +19,7 @@ from aq_workbench.registry import ModelRegistry
 from aq_workbench.report import forecast_window
 from aq_workbench.store import FeatureStore
 from aq_workbench.sync import sync_folder
-from conftest import aqw, need
+from conftest import ROOT, aqw, need
 from hypothesis import HealthCheck, given, settings as example_settings, strategies as st
 
 ASKED = ("AQW_SOURCE", "AQW_TIMEOUT", "AQW_NOW", "AQW_STORE", "OPENAQ_URL", "OPENAQ_API_KEY", "MLFLOW_TRACKING_URI", "DRIFT_THRESHOLD")
@@ -305,3 +305,10 @@ def test_an_ascii_terminal_is_spoken_to(tmp_path, monkeypatch, words):
     with redirect_stdout(narrow), redirect_stderr(narrow), pytest.raises(SystemExit): cli.main()
     narrow.flush()
     assert b"probably a bug" not in narrow.buffer.getvalue() and narrow.buffer.getvalue()
+
+
+def test_names_in_suggested_commands_are_quoted():
+    "A suggestion is pasted as it stands: a name in it goes through `quoted`."
+    bare = re.compile(r"--(?:cities|city|path|mapping|to) \{(?!quoted|escape\(quoted)|aqw (?:forecast|drift|fetch|init|cities search) \{(?!quoted)")
+    found = [f"{p.name}: {m[0]}" for p in (ROOT / "aq_workbench").glob("*.py") for m in bare.finditer(p.read_text(encoding="utf-8"))]
+    assert found == []
