@@ -23,8 +23,8 @@ run: install  ## the whole flow: live data with a key, else simulated cities
 test: install  ## the tests a user runs
 	.venv/bin/aqw test
 
-soak: install  ## the long ones
-	$(PY) -m pytest -q tests --soak
+soak: install  ## the long ones, and all of them at other moments and on a busy machine
+	$(PY) tests/soak.py
 
 lab dashboard serve: install  ## JupyterLab, the monitoring page, the API
 	.venv/bin/aqw $@

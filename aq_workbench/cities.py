@@ -11,7 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .console import KINDS, read_plans
-from .core import AqwError, Settings, quoted
+from .core import AqwError, Settings, now, quoted
+from .forecast import issued_cities, newest_issue
 from .locations import City, city_slug, near_cities, search_cities
 from .sandbox import KNOWN
 from .facts import READINGS
@@ -59,9 +60,8 @@ def stored_spans(
     store = StoreReader(settings)
     if READINGS not in store.groups(): return []
     spans = all_rows(store.root, READINGS).group_by('city').agg(stations=pl.col('location_id').n_unique(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max()).sort('city').collect()
-    issued = {}
-    if 'forecasts' in store.groups(): issued = dict(all_rows(store.root, 'forecasts').group_by('city').agg(pl.col('issued_at').max()).collect().iter_rows())
-    return [{'kind': settings.source, 'issued': issued.get(r['city']), **r} for r in spans.to_dicts()]
+    issued = {slug: newest_issue(store, slug, asof=now())['issued_at'] for slug in issued_cities(store, asof=now())}
+    return [{'kind': settings.source, 'issued': issued.get(city_slug(r['city'])), **r} for r in spans.to_dicts()]
 
 # %% ../nbs/67_cities.ipynb #8deb565a
 def cities_table(

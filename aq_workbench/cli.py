@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BEGIN', 'FLOW', 'LOOK', 'KEEP', 'app', 'cities_app', 'NEAREST', 'begin', 'run', 'tell_repeated', 'demo', 'fetch',
            'train', 'forecast', 'monitor', 'export', 'cities_search', 'cities_list', 'drift_table', 'drift', 'models',
-           'status', 'tidy', 'report', 'dashboard', 'serve', 'lab_folder', 'lab', 'init', 'doctor', 'reset', 'mlflow',
-           'sandbox', 'test', 'nearest_letters', 'speakable', 'main']
+           'kind_words', 'state_of_runs', 'status', 'tell_tidied', 'tidy', 'report', 'dashboard', 'serve', 'lab_folder',
+           'lab', 'init', 'doctor', 'reset', 'mlflow', 'sandbox', 'test', 'nearest_letters', 'speakable', 'main']
 
 # %% ../nbs/69_cli.ipynb #0204cec9
 import codecs
@@ -18,13 +18,14 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from .console import Asof, Browser, Cities, Days, Folder, Mapping, Port, Source, Workers, call, free_port, gather, moment_option, number_option, print_frame, settings_for, step, tell_outcome
+from .console import KINDS, Asof, Browser, Cities, Days, Folder, Mapping, Port, Source, Workers, call, free_port, gather, moment_option, number_option, print_frame, settings_for, step, tell_outcome
 from .core import AqwError, Settings, below, clock_note, data_root, machine_error, quoted, reports_root, tracking_uri, typed_path, unprintable
 from .pipeline import STAGES, notebook_folder, notebook_for
 
@@ -183,34 +184,73 @@ def models(name:Annotated[str, typer.Argument(help='One model: list its versions
     if frame.empty: raise AqwError("no model is registered", "train some: aqw run, or aqw train --cities NAME")
     print_frame(frame.drop(columns='source'), Console(), title='Models')
 
+# %% ../nbs/69_cli.ipynb #8df97f14
+def kind_words(
+    settings:Settings   # Home and kind of source
+)->str:
+    "Which kind of data is looked at, and which others there are."
+    from aq_workbench.project import contents
+    named = lambda kind: 'sandbox (SIMULATED)' if kind == 'sandbox' else kind
+    others = [k for k in KINDS if k != settings.source and {p.name for p in contents(settings.home/'data'/k)} - {'aqw.json'}]
+    more = f"; also here: {', '.join(f'{named(k)}: aqw status --source {k}' for k in others)}" if others else ''
+    return f'{named(settings.source)}{more}'
+
+# %% ../nbs/69_cli.ipynb #84b094c3
+def state_of_runs(
+    settings:Settings   # Home
+)->str:
+    "The runs in a sentence; what hinders the count where it cannot be made."
+    from aq_workbench.retention import judge_runs, runs_words
+    try: return runs_words(judge_runs(settings), settings)
+    except AqwError as e: return f'not counted: {e.what}'
+
 @app.command(rich_help_panel=KEEP)
 def status(source:Source=''):
-    "Show what is stored, what was refused, and how fresh it is."
+    "Show what is stored, what was refused, how fresh it is, and what the runs take up."
     from aq_workbench.store import FeatureStore
     from aq_workbench.tracking import shown_uri
     settings, console = settings_for(source), Console()
     store = FeatureStore(settings)
-    refused = store.quarantine()
-    console.print(f"[bold]Home[/] {settings.home}\n[bold]Data[/] {data_root(settings)}\n[bold]MLflow[/] {shown_uri(tracking_uri(settings))}", soft_wrap=True)
-    summary = store.summary()
-    if summary.empty: return console.print("The store is empty. Begin with: aqw run --source files --path FOLDER --cities NAME")
-    print_frame(summary.drop(columns='written'), console, title='Store')
-    if store.free_gb() is not None: console.print(f"[bold]Free[/] {store.free_gb()} GB on this disk", highlight=False)
+    refused, summary = store.quarantine(), store.summary()
+    console.print(f"[bold]Home[/] {escape(str(settings.home))}\n[bold]Kind[/] {kind_words(settings)}\n[bold]Data[/] {escape(str(data_root(settings)))}\n[bold]MLflow[/] {escape(shown_uri(tracking_uri(settings)))}", soft_wrap=True, highlight=False)
+    if summary.empty: console.print("The store is empty. Begin with: aqw run --source files --path FOLDER --cities NAME")
+    else: print_frame(summary.drop(columns='written'), console, title='Store')
+    if len(summary) and store.free_gb() is not None: console.print(f"[bold]Free[/] {store.free_gb()} GB on this disk", highlight=False)
     if len(refused): print_frame(refused.groupby('reason').size().reset_index(name='rows'), console, title=f'Quarantine: {len(refused):,} rows')
+    console.print(Text.assemble(('Runs', 'bold'), f' {state_of_runs(settings)}'))
 
 # %% ../nbs/69_cli.ipynb #72a82082
-@app.command(rich_help_panel=KEEP)
-def tidy(keep_days:Annotated[float, typer.Option('--keep-days', callback=number_option(1, 36500), help='Versions of so many days stay readable')]=30, yes:Annotated[bool, typer.Option('--yes', help='Do it; without this, only say what would go')]=False, source:Source=''):
-    """Put small files of the store together and delete what no version needs any more.
+def tell_tidied(
+    found,              # Of `tidy_store`
+    fates:list,         # Of `tidy_runs`
+    console:Console,    # Where to
+    *, yes:bool         # It was done
+)->bool:              # Whether there was anything
+    "What was, or would be, deleted, and what is left alone."
+    from aq_workbench.retention import odd_words
+    go, files = [f for f in fates if not f.rule], 0 if found.empty else int(found['files'].sum())
+    rows = [{'what':f"store, {r['group']}", 'items':r['files'], 'MB':r['MB']} for r in found.to_dict('records') if r['files']]
+    if go: rows.append({'what':'reports/runs', 'items':len(go), 'MB':round(sum(f.run.bytes for f in go)/1e6, 3)})
+    if rows: print_frame(pd.DataFrame(rows), console, title='Deleted' if yes else 'Would be deleted')
+    if not files: console.print('The store is empty: nothing to tidy.' if found.empty else 'The store is tidy: there is nothing to delete.')
+    for line in odd_words(fates): console.print(line, highlight=False, markup=False)
+    return bool(rows)
 
-    Versions with a name (FeatureStore().tag) stay, whatever their age.
+@app.command(rich_help_panel=KEEP)
+def tidy(keep_days:Annotated[float, typer.Option('--keep-days', callback=number_option(1, 36500), help='Versions of the store of so many days stay readable')]=30, yes:Annotated[bool, typer.Option('--yes', help='Do it; without this, only say what would go')]=False, source:Source=''):
+    """Put small files of the store together; delete what no version needs any more, and runs that no rule keeps.
+
+    Versions with a name (FeatureStore().tag) stay, whatever their age. Of the runs stay the newest (AQW_KEEP_RUNS), the last of each day (of AQW_KEEP_RUN_DAYS days), those that a paper or note in the home names, that stand behind a named version or a model that serves, and those with a file named keep.
     """
+    from aq_workbench.retention import models_words, runs_words, tidy_runs
     from aq_workbench.store import FeatureStore, tidy_store
-    found, console = tidy_store(FeatureStore(settings_for(source)), keep_days=keep_days, dry_run=not yes), Console()
-    if found.empty: return console.print("The store is empty: nothing to tidy.")
-    if not found['files'].sum(): return console.print("The store is tidy: there is nothing to delete.")
-    print_frame(found[found['files'] > 0], console, title='Deleted' if yes else 'Would be deleted')
-    if not yes: console.print('Do it with: aqw tidy --yes')
+    settings, console = settings_for(source), Console()
+    fates = tidy_runs(settings, '' if source in ('', 'auto') else settings.source, dry_run=not yes)
+    found = tidy_store(FeatureStore(settings), keep_days=keep_days, dry_run=not yes)
+    more = tell_tidied(found, fates, console, yes=yes)
+    console.print(Text.assemble(('Runs', 'bold'), f" {'before: ' if yes else ''}{runs_words(fates, settings)}"))
+    if (models := models_words(settings)): console.print(models, highlight=False)
+    if more and not yes: console.print(f"Do it with: aqw tidy --yes{f' --source {source}' if source else ''}")
 
 # %% ../nbs/69_cli.ipynb #81fa2876
 @app.command(rich_help_panel=FLOW)

@@ -5,10 +5,9 @@
 # %% auto #0
 __all__ = ['HOW_CITIES', 'Cities', 'Source', 'Days', 'Folder', 'Mapping', 'Asof', 'Workers', 'Port', 'Browser', 'STANDARD_CITIES',
            'place_name', 'printable', 'CityPlan', 'yaml_cities', 'read_plans', 'each_once', 'plans_for', 'Watcher',
-           'rmse_cell', 'verdict_cell', 'results_table', 'failures_text', 'cell_text', 'print_frame', 'run_name',
-           'Outcome', 'report_notebook', 'run_stages', 'next_step', 'tell_outcome', 'moment_option', 'number_option',
-           'choose_source', 'settings_for', 'base_url', 'check_paths', 'checked_source', 'as_gazetteer', 'gather',
-           'known_cities', 'step', 'free_port', 'call']
+           'failures_text', 'cell_text', 'print_frame', 'run_name', 'Outcome', 'report_notebook', 'run_stages',
+           'next_step', 'tell_outcome', 'moment_option', 'number_option', 'choose_source', 'settings_for', 'base_url',
+           'check_paths', 'checked_source', 'as_gazetteer', 'gather', 'known_cities', 'step', 'free_port', 'call']
 
 # %% ../nbs/62_console.ipynb #f23903c0
 import json
@@ -36,6 +35,7 @@ from .core import KINDS, AqwError, Settings, machine_error, now, quoted, typed_m
 from .files import Words
 from .locations import city_slug, find_city
 from .pipeline import Job, STAGES, edited_notebooks, notebook_for, one_run, run_cities, run_notebook, save_results
+from .summary import summary_of_run
 
 # %% ../nbs/62_console.ipynb #2beb5681
 def place_name(
@@ -129,39 +129,6 @@ class Watcher:
         self.bars.update(self.tasks[city], completed=step, description=words)
         if not self.console.is_terminal: self.console.print(f'{city}: {words}', highlight=False, markup=False)
 
-# %% ../nbs/62_console.ipynb #f13befc8
-def rmse_cell(
-    scores:list[dict],  # Rows of the evaluation
-    horizon:int         # Hours ahead
-)->str:
-    "The forecaster's RMSE with persistence's in brackets."
-    found = {s['model']: s['rmse'] for s in scores if s['horizon_h'] == horizon}
-    return f"{found['forecaster']:.1f}\n({found['persistence']:.1f})" if 'forecaster' in found else '–'
-
-def verdict_cell(
-    entry:dict   # A city of results.json
-)->str:
-    "Drift and decision in a few words."
-    if 'verdict' not in entry: return '–'
-    summary = entry['drift']['summary']
-    decision = 'retrain' if entry['verdict']['retrain'] else 'keep'
-    return f"{summary['n_drifted']} of {summary['n_features']}\n{decision}"
-
-# %% ../nbs/62_console.ipynb #0d93f365
-def results_table(
-    whole:dict   # results.json
-)->Table:
-    "One row a city that ran."
-    scored = any(e.get('scores') for e in whole['cities'].values())
-    table = Table(title='RMSE in µg/m³ at 1, 6 and 24 h; persistence in brackets' if scored else None, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for name in ('city', 'sites', 'rows\n(new)', 'models', '1 h', '6 h', '24 h', 'drifted'):
-        table.add_column(name, justify='left' if name in ('city', 'models', 'drifted') else 'right', no_wrap=name != 'city', overflow='fold')
-    for city, e in whole['cities'].items():
-        models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in e.get('models', {}).items())
-        counts = [f"{e['stations']}", f"{e['rows']:,}\n({e['added']:,})"] if 'rows' in e else ['–', '–']
-        table.add_row(escape(city), *counts, models, *(rmse_cell(e.get('scores', []), h) for h in (1, 6, 24)), verdict_cell(e))
-    return table
-
 # %% ../nbs/62_console.ipynb #e88d6501
 def failures_text(
     failed:dict   # City -> stage, reason, do, notebook
@@ -254,13 +221,10 @@ def tell_outcome(
     outcome:Outcome,    # A finished run
     console:Console     # Where to print
 )->int:                 # Exit code
-    "Print the tables, where the files are and what to try next; 1 when a city failed."
+    "Print the summary, where the files are and what to try next; 1 when a city failed."
     whole = outcome.whole
-    if whole['cities']: console.print(results_table(whole))
+    if whole['cities']: console.print(summary_of_run(whole['cities']))
     if whole['failed']: console.print(failures_text(whole['failed']), soft_wrap=True, highlight=False)
-    for city, e in whole['cities'].items():
-        if e.get('added') == 0 and not e.get('trained', True): console.print(f"{city}: nothing new. No row was added, no model trained.", markup=False)
-        if e.get('refused'): console.print(f"{city}: {e['refused']:,} rows wait in quarantine with their reasons (aqw status).", markup=False)
     console.print(f"[bold]Notebooks, results and report[/]: {outcome.path.parent}", soft_wrap=True)
     if outcome.report.get('pdf') not in (None, 'None'): console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
     elif outcome.report.get('pdf_missing'): console.print(f"No PDF: {outcome.report['pdf_missing']}", soft_wrap=True)

@@ -170,15 +170,16 @@ Kind = Literal['live', 'sandbox', 'files']
 KINDS = get_args(Kind)
 
 def last_kind(
-    home:Path   # Folder with data/ and reports/
-)->str:         # 'live', 'sandbox' or 'files'
-    "The kind of source that was used last."
+    home:Path,           # Folder with data/ and reports/
+    *, keyed:bool=False  # An OpenAQ key is set
+)->str:                  # 'live', 'sandbox' or 'files'
+    "The kind of source that was used last; before anything was, live with a key, else the sandbox."
     for told in sorted((home/'reports'/'runs').glob('*/results.json'), reverse=True):
         try: kind = json.loads(told.read_text(encoding='utf-8'))['source']
         except (OSError, ValueError, KeyError, TypeError): continue   # cut off by a full disk, or somebody else's
         if kind in KINDS: return kind
-    there = [k for k in KINDS if (home/'data'/k/'store').exists()]
-    return there[0] if len(there) == 1 else 'files'
+    there = [k for k in KINDS if any((home/'data'/k/name).exists() for name in ('store', 'aqw.json'))]
+    return there[0] if len(there) == 1 else 'live' if keyed else 'sandbox'
 
 # %% ../nbs/00_core.ipynb #a57e3c72
 def web_address(
@@ -237,15 +238,16 @@ class Settings(BaseSettings):
     "Frozen settings: arguments, else environment, else `.env` in the home folder, else these defaults."
     model_config = SettingsConfigDict(frozen=True, extra='ignore', populate_by_name=True, env_prefix='AQW_')
     home:Path = Field(default_factory=find_home, description='Folder that holds data/ and reports/')
-    source:Kind = Field(default_factory=lambda given: last_kind(given['home']), description='Kind of source; each has a data root of its own; that of the newest run by default')
+    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
+    source:Kind = Field(default_factory=lambda given: last_kind(given['home'], keyed=bool(given['openaq_api_key'].get_secret_value().strip())),
+                        description='Kind of source; each has a data root of its own; that of the newest run by default')
     gas_temperature_c:float = Field(25., ge=0, le=50, description='Reference temperature of µg/m³ for gases (°C)')
     drift_threshold:float = Field(.05, gt=0, lt=1, alias='DRIFT_THRESHOLD', description='Level of a drift test after correction')
     monitoring_window:int = Field(100, ge=1, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
-    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
     openaq_url:Annotated[str, AfterValidator(web_address)] = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
     timeout:float = Field(30., gt=0, le=3600, description='Seconds to wait for an answer')
     keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
-    keep_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
+    keep_run_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
     store:Annotated[str, AfterValidator(store_address)] = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
     storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
     mlflow_tracking_uri:Annotated[str, AfterValidator(database_address)] = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')

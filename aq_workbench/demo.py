@@ -8,8 +8,8 @@ __all__ = ['BLOCKS', 'KEEP', 'REGRESSOR', 'FEATURES', 'STEPS', 'demo_settings', 
            'asked_table', 'show_day', 'load_history', 'learn', 'scores_table', 'show_training', 'parts_of', 'scores_on',
            'challenge', 'comparison', 'show_versions', 'answers', 'mlflow_page', 'two_months', 'find_drift',
            'verdict_text', 'show_drift', 'get_json', 'serve_forecasts', 'shortened', 'show_answers', 'Ground',
-           'work_store', 'work_training', 'work_registry', 'work_drift', 'work_api', 'Step', 'heading', 'watched',
-           'named', 'goes_on', 'left_there', 'welcome', 'farewell', 'take_step', 'open_pages', 'run_demo']
+           'work_cities', 'work_store', 'work_training', 'work_registry', 'work_drift', 'work_api', 'Step', 'heading',
+           'watched', 'named', 'goes_on', 'left_there', 'welcome', 'farewell', 'take_step', 'open_pages', 'run_demo']
 
 # %% ../nbs/66_demo.ipynb #693e26f8
 import ast
@@ -53,7 +53,7 @@ from .pipeline import one_run
 from .policy import RetrainPolicy
 from .quality import flag_readings, usable
 from .registry import ModelRegistry
-from .sandbox_server import run_sandbox, serving
+from .sandbox_server import serving
 from .servers import mlflow_command
 from .store import FeatureStore
 from .sync import city_asof, city_rows, sync_live
@@ -86,9 +86,11 @@ def code_of(
 
 # %% ../nbs/66_demo.ipynb #2787bb84
 def look_at_cities(
-    fetcher:LiveDataFetcher   # Of the real service or of the sandbox
+    settings:Settings,           # From `demo_settings`
+    say:Callable[[str], None]    # Hears what goes on
 )->tuple[pd.DataFrame, pd.DataFrame]:
     "The newest measurements of three cities, and a day of one."
+    fetcher = LiveDataFetcher(settings, progress=say)
     newest = fetcher.get_multiple_cities(['Delhi', 'Beijing', 'London'])
     day = fetcher.fetch_time_series('Delhi', 'pm25', days=1)
     return newest, day
@@ -417,11 +419,10 @@ def show_answers(
 class Ground:
     "Home, source, store and registry of a walk, and what its steps have found."
     def __init__(self,
-        settings:Settings,   # From `demo_settings`
-        url:str              # Base of the sandbox
+        settings:Settings   # From `demo_settings`
     ):
         self.settings, self.found, self.say = settings, {}, lambda line: None
-        self.fetcher = LiveDataFetcher(settings, base_url=url, progress=lambda line: self.say(line))
+        self.fetcher = LiveDataFetcher(settings, progress=lambda line: self.say(line))
         self.store, self.registry = FeatureStore(settings), ModelRegistry(settings)
 
     def reach(self, n:int)->tuple:
@@ -430,6 +431,10 @@ class Ground:
         return self.found[n]
 
 # %% ../nbs/66_demo.ipynb #d0e68614
+def work_cities(ground:Ground)->tuple:
+    "Look at three cities."
+    return look_at_cities(ground.settings, lambda line: ground.say(line))
+
 def work_store(ground:Ground)->tuple:
     "Keep the day of step 1."
     day = ground.reach(1)[1]
@@ -470,7 +475,7 @@ class Step(NamedTuple):
 
 STEPS = {
     1: Step('Live data', "Three cities are simulated on this machine behind OpenAQ's own protocol, and asked as the real service is asked. "
-            "You see their newest hour and a day of Delhi.", lambda ground: look_at_cities(ground.fetcher), show_cities, (look_at_cities,)),
+            "You see their newest hour and a day of Delhi.", work_cities, show_cities, (look_at_cities,)),
     2: Step('Feature store', 'Nothing is ever overwritten. You see that day saved twice, its highest hour corrected and put back, and what was known in between.',
             work_store, show_day, (keep_a_day,)),
     3: Step('Training', '90 days of London come into the store, and two models learn PM2.5 and its category (20 s at first). '
@@ -594,7 +599,7 @@ def run_demo(
     settings, seconds = demo_settings(home), 0.
     console.print(welcome(settings), soft_wrap=True)
     with one_run(settings), ExitStack() as stack:
-        ground = Ground(settings, stack.enter_context(run_sandbox(cities=('Delhi', 'Beijing', 'London'), days=91, stations=3)))
+        ground = Ground(settings)
         for n in [only] if only else STEPS:
             if asks and not only and not goes_on(console, f'step {n}, {STEPS[n].title}'): return
             seconds += take_step(n, ground, console)

@@ -224,7 +224,7 @@ def drift_report(
     features = {f: {**e, 'p_adjusted': p, 'drift': p <= threshold} for (f, e), p in zip(entries.items(), adjusted)}
     drifted = [f for f, e in features.items() if e['drift']]
     summary = {'overall_drift': bool(drifted), 'n_features': len(features), 'n_drifted': len(drifted),
-               'drift_percentage': 100*len(drifted)/len(features), 'n_not_tested': len(not_tested)}
+               'drift_percentage': 100*len(drifted)/len(features), 'n_not_tested': len(not_tested), 'alarm': None}
     return {'method': 'iid', 'threshold': threshold, 'correction': 'benjamini-hochberg', 'warning': WARNING, 'n_reference': len(reference),
             'n_current': len(current), 'summary': summary, 'drifted_features': drifted, 'features': features, 'not_tested': not_tested}
 

@@ -23,6 +23,7 @@ import polars as pl
 
 from .core import UNITS, AqwError, Settings, now, parameter_name, path_name, typed_path, utc
 from .features import LOOKBACK_H, build_features
+from .forecast import ISSUED, NotIssued, issued_cities, issued_forecasts, newest_issue
 from .locations import city_slug
 from .quality import usable
 from .facts import READINGS
@@ -111,27 +112,33 @@ def features_of(store, city, query, held)->pl.DataFrame:
 def forecasts_of(store, city, query, held)->pl.DataFrame:
     "Forecasts of one city, by hour of issue, place and horizon."
     mine = within(query) & (pl.col('issued_at') <= query.asof if query.asof else pl.lit(True))
-    rows = store.scan('forecasts', where=(pl.col('city') == city) & mine, version=held).collect().drop('event_ts')
+    rows = issued_forecasts(store, city, where=mine, held=held)
+    if rows.is_empty(): return pl.DataFrame(schema={'city':pl.String})
+    try: newest = newest_issue(store, city, asof=query.asof or now())
+    except NotIssued: newest = {'version': None, 'issued_at': None}   # all of them lie ahead of the present
+    shown = pl.col('version').eq_missing(newest['version']) & pl.col('issued_at').eq_missing(newest['issued_at'])
     order = ['city', 'location_id', 'issued_at', 'horizon_h', 'target_ts', 'parameter']
-    return rows.select(*order, pl.exclude(order)).sort('issued_at', 'location_id', 'horizon_h', 'version')
+    return rows.select(*order, pl.exclude(*order, 'event_ts'), shown.alias('newest'))
 
 # %% ../nbs/53_export.ipynb #6796529f
-SOURCES = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of), 'forecasts':('forecasts', forecasts_of)}
+SOURCES = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of), 'forecasts':(ISSUED, forecasts_of)}
 
 def stored_names(
     store:FeatureStore,   # Where to look
     query:Query           # Its kind of rows and its cities
 )->list[str]:             # As the store spells them
     "The cities to export; `AqwError` names those that are there."
-    group = SOURCES[query.what][0]
-    if group not in store.groups(): raise AqwError(f"the store has no {query.what} yet", "make some: aqw run, or, for forecasts, aqw forecast CITY")
-    have = {city_slug(c): c for c in all_rows(store.root, group).select(pl.col('city').unique()).collect()['city'].sort()}
+    if query.what == 'forecasts': have = issued_cities(store)
+    elif READINGS not in store.groups(): have = {}
+    else: have = {city_slug(c): c for c in all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].sort()}
+    if not have: raise AqwError(f"the store has no {query.what} yet", "make some: aqw run, or, for forecasts, aqw forecast CITY")
     if lost := [c for c in query.cities if city_slug(c) not in have]: raise AqwError(f"the store has no {query.what} of {', '.join(lost)}; it has {', '.join(have.values())}", "name one of these, or fetch the city first: aqw run --cities NAME")
     return [have[city_slug(c)] for c in query.cities] or list(have.values())
 
 def nothing_left(store, names, query)->AqwError:
     "The error for a query without rows: what there is instead."
-    time, rows = KINDS[query.what] if query.what == 'forecasts' else 'event_ts', all_rows(store.root, SOURCES[query.what][0]).filter(pl.col('city').is_in(names))
+    if query.what == 'forecasts': time, rows = 'issued_at', pl.concat(issued_forecasts(store, n).lazy() for n in names)
+    else: time, rows = 'event_ts', all_rows(store.root, READINGS).filter(pl.col('city').is_in(names))
     first, last, kinds = rows.select(pl.col(time).min().alias('a'), pl.col(time).max().alias('b'), pl.col('parameter').unique().sort().implode()).collect().row(0)
     return AqwError(f"nothing of {', '.join(names)} answers this; the store has {', '.join(kinds)} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC", "widen --start and --end, choose another --parameter, or a later --asof")
 
@@ -154,7 +161,8 @@ MEANING = {'city':'City', 'country':'Country, ISO 3166', 'location_id':'Station'
            'licence':'Licence and attribution', 'flags':'Doubts about the value; empty: none. Leave out rows with sentinel or out_of_range', 'lat':'Degrees north', 'lon':'Degrees east', 'tz':"Station's time zone (IANA)",
            'simulated':'True where the sandbox made it and nobody measured it', 'horizon_h':'Hours from issue to target', 'target_ts':'END of the hour that is forecast (UTC)', 'model':'Registered name of the model', 'version':'Its version',
            'mean':'Expected PM2.5 (µg/m³)', 'median':'As likely above as below (µg/m³)', 'lo80':'Lower end of the 80 % interval (µg/m³)', 'hi80':'Upper end of the 80 % interval (µg/m³)', 'lo90':'Lower end of the 90 % interval (µg/m³)',
-           'hi90':'Upper end of the 90 % interval (µg/m³)', 'category':'Most probable US EPA category (2024) of the hour', 'p_category':'Its probability, 0 to 1', 'run_id':'Run that asked for it'}
+           'hi90':'Upper end of the 90 % interval (µg/m³)', 'category':'Most probable US EPA category (2024) of the hour', 'p_category':'Its probability, 0 to 1', 'run_id':'Run that asked for it',
+           'newest':'True for the newest issue of the version that serves: what the service, the page and the terminal show'}
 
 def meaning(
     name:str   # A column
@@ -176,7 +184,7 @@ def origins(
     found = rows.group_by('city', 'source', pl.col('licence').fill_null('no licence stated')).agg(stations=pl.col('location_id').n_unique())
     return found.sort('city', 'source', 'licence').collect().to_dicts()
 
-TREATMENT = {'features':'Rows that were on time, usable hours only', 'forecasts':'As stored', 'readings':'As stored: nothing is left out, doubts are in `flags`',
+TREATMENT = {'features':'Rows that were on time, usable hours only', 'forecasts':'As stored, of every version; `newest` marks those that are shown', 'readings':'As stored: nothing is left out, doubts are in `flags`',
              'wide':'Values flagged sentinel or out_of_range are left out; sensors of one place are averaged, wind direction as a vector'}
 NOTICE = 'SIMULATED: made by the sandbox of aq_workbench, measured nowhere.'
 

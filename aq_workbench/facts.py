@@ -161,6 +161,7 @@ class SaveResult(NamedTuple):
     added:int          # Rows of new keys
     corrected:int      # Rows that supersede an earlier value
     unchanged:int      # Rows that the store already had
+    refused:int=0      # Rows that wait in quarantine
 
 # %% ../nbs/21_facts.ipynb #57d29c92
 def storable(

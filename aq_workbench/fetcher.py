@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['RADIUS_KM', 'SHOWN', 'STORES', 'FRESH', 'city_or_none', 'check_pins', 'wanted_ids', 'find_stations', 'age_text',
            'unit_problem', 'sensor_reasons', 'choose_sensors', 'skip_record', 'select_sensors', 'our_names',
-           'as_readings', 'as_shown', 'open_source', 'announced', 'nothing_came', 'concerns_all', 'CitySensors',
-           'CityReadings', 'LiveDataFetcher']
+           'as_readings', 'as_shown', 'open_source', 'why_simulated', 'announced', 'nothing_came', 'concerns_all',
+           'CitySensors', 'CityReadings', 'LiveDataFetcher']
 
 # %% ../nbs/15_fetcher.ipynb #4aeb1bd9
 import time
@@ -185,7 +185,22 @@ def open_source(
     url = base_url or settings.openaq_url
     mine = url.rstrip('/') == settings.openaq_url.rstrip('/')
     key = api_key or (settings.openaq_api_key.get_secret_value() if mine else '') or ('' if url.startswith('https') else SANDBOX_KEY)
-    return OpenAQ(url, api_key=key, timeout=settings.timeout, **options)
+    timeout = settings.timeout if 'timeout' in settings.model_fields_set else None
+    return OpenAQ(url, api_key=key, timeout=timeout, **options)
+
+# %% ../nbs/15_fetcher.ipynb #0b4b7a8c
+def why_simulated(
+    settings:Settings,       # Kind of source, address, key
+    *, base_url:str|None,    # Another address
+    api_key:str|None         # Another key
+)->str:                      # Empty: a service is asked
+    "Why the cities are simulated in this process."
+    url = settings.openaq_url.lower()
+    if base_url or api_key or url.startswith('http:'): return ''
+    if settings.source == 'sandbox' and 'source' in settings.model_fields_set: return "you asked for source='sandbox'"
+    if settings.source == 'live' or settings.openaq_api_key.get_secret_value().strip(): return ''
+    if not url.startswith('https://api.openaq.org'): return ''
+    return "no OPENAQ_API_KEY is set; a free key from explore.openaq.org brings live data"
 
 # %% ../nbs/15_fetcher.ipynb #ac03df46
 def announced(
@@ -222,14 +237,23 @@ class CitySensors:
     "Stations and sensors of a city at one service; `skipped` lists what the last call left out."
     def __init__(self, settings=None, *, base_url=None, api_key=None, location=None, progress:Callable[[str], None]|None=None, sleep=time.sleep, **options):
         self.settings, self.say, self.skipped = settings or Settings(), progress or (lambda line: None), []
-        self.openaq = open_source(self.settings, base_url=base_url, api_key=api_key, sleep=announced(sleep, self.say), **options)
+        self.tell, self.options = progress or print, {'sleep': announced(sleep, self.say), **options}
+        self.simulated = why_simulated(self.settings, base_url=base_url, api_key=api_key)
+        self.openaq = None if self.simulated else open_source(self.settings, base_url=base_url, api_key=api_key, **self.options)
         self.pins = [] if location is None else [location] if isinstance(location, (str, int)) else list(location)
 
     @property
-    def source(self)->str: return 'sandbox' if self.openaq.server == 'aq_workbench-sandbox' else 'openaq'
+    def source(self)->str: return 'sandbox' if self.simulated or self.openaq.server == 'aq_workbench-sandbox' else 'openaq'
+
+    def simulate(self, city:str, since:datetime):
+        "Let the sandbox of a city answer, from this process."
+        from aq_workbench.sandbox_server import sandbox_client
+        if self.openaq is None: self.tell(f"Source: SIMULATED cities ({self.simulated}).")
+        self.openaq = OpenAQ('http://sandbox/v3', api_key=SANDBOX_KEY, client=sandbox_client(city, since=since), **self.options)
 
     def sensors(self, city:str, *, since:datetime, parameters:list[str]|None=None)->list[tuple[dict, dict]]:
         "Pairs of a station that is alive and a sensor of it that is taken."
+        if self.simulated: self.simulate(city, since)
         moment, (alive, dead) = now(), ({}, [])
         for place in find_stations(self.openaq, city, pins=self.pins, parameters=parameters).iter_rows(named=True):
             if place['last'] is None or place['last'] > since: alive[place['location_id']] = place

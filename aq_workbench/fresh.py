@@ -15,12 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 from .console import KINDS, base_url
-from .core import LAG_H, AqwError, Settings, now, utc, quoted
+from .core import LAG_H, AqwError, Settings, now, quoted, utc
 from .features import known_hours
-from .forecast import forecast_city
+from .forecast import forecast_city, issued_forecasts, serving_version
 from .locations import city_slug, find_city
 from .pipeline import one_run
-from .registry import ModelRegistry
 from .facts import READINGS
 from .groups import all_rows
 from .store import FeatureStore, StoreReader
@@ -88,12 +87,9 @@ def is_due(
     issue:datetime         # Hour of issue, from `newest_known`
 )->bool:
     "Whether the city's champion has issued nothing at that hour; `AqwError` where there is no champion."
-    store, name = FeatureStore(settings), f'pm25_regressor-{city_slug(city)}'
-    champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)} (or everything: aqw run --cities {quoted(city)})")
-    if 'forecasts' not in store.groups(): return True
-    mine = (pl.col('model') == name) & (pl.col('version') == champion['version']) & (pl.col('issued_at') == issue)
-    return store.scan('forecasts', where=mine).limit(1).collect().is_empty()
+    version = serving_version(city, settings=settings)
+    if version is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)} (or everything: aqw run --cities {quoted(city)})")
+    return issued_forecasts(FeatureStore(settings), city, version=version, where=pl.col('issued_at') == issue, start=issue).is_empty()
 
 # %% ../nbs/68_fresh.ipynb #538c2afb
 def fetch_newest(

@@ -66,7 +66,7 @@ def rows_since(
     "The rows that were appended after a version."
     found = [added_files(place, v) for v in range(version + 1, newest + 1)]
     if any(f is None for f in found): return None
-    paths = [str(place/f) for files in found for f in files]
+    paths = [f'{place}/{f}' for files in found for f in files]   # the log's own names, month and file
     if place.local and not all(os.path.exists(p) for p in paths): return None
     parts = [pl.scan_parquet(p, storage_options=place.storage or None, hive_partitioning=False) for p in paths]
     return pl.concat(parts, how='diagonal_relaxed') if parts else pl.LazyFrame()

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['LOCATION', 'SENSOR', 'LATEST', 'HOUR', 'PARAMETER', 'LICENCE', 'KINDS', 'parse_locations', 'parse_latest',
-           'parse_parameters', 'parse_licences', 'WINDOW', 'PAGE', 'REMEDY', 'SERVER', 'SANDBOX_KEY', 'ATTEMPTS', 'at',
-           'instant', 'when', 'number', 'text', 'minutes', 'period_min', 'licence_text', 'averaging_min', 'percent',
-           'mean_value', 'results_of', 'parse', 'parse_sensors', 'parse_hours', 'parameter_ids', 'zulu', 'windows',
-           'inside', 'problem', 'message_of', 'OpenAQError', 'without', 'refusal', 'header_number', 'seconds_to_reset',
-           'Pace', 'checked_key', 'open_client', 'retry_after', 'garbled', 'unreachable', 'clock_ahead', 'skew_note',
-           'Wire', 'is_last', 'Paged', 'checked_id', 'OpenAQ']
+           'parse_parameters', 'parse_licences', 'WINDOW', 'PAGE', 'REMEDY', 'SERVER', 'SANDBOX_KEY', 'ATTEMPTS',
+           'SERVICE_S', 'SANDBOX_S', 'at', 'instant', 'when', 'number', 'text', 'minutes', 'period_min', 'licence_text',
+           'averaging_min', 'percent', 'mean_value', 'results_of', 'parse', 'parse_sensors', 'parse_hours',
+           'parameter_ids', 'zulu', 'windows', 'inside', 'problem', 'message_of', 'OpenAQError', 'without', 'refusal',
+           'header_number', 'seconds_to_reset', 'Pace', 'checked_key', 'open_client', 'retry_after', 'garbled',
+           'unreachable', 'clock_ahead', 'skew_note', 'Wire', 'is_last', 'Paged', 'checked_id', 'OpenAQ']
 
 # %% ../nbs/10_openaq.ipynb #1357e134
 import json
@@ -387,11 +387,14 @@ def skew_note(
     return f"; this machine's clock (or AQW_NOW) is {timedelta(seconds=round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'} the server's: set it right"
 
 # %% ../nbs/10_openaq.ipynb #5cbb9fd5
+SERVICE_S, SANDBOX_S = 30., 600.   # that an answer may take
+
 class Wire:
     "One base address, asked with a key: paced, retried, every failure an `AqwError`."
-    def __init__(self, base_url:str, *, api_key:str|SecretStr='', timeout:float=30., client=None, sleep=time.sleep, clock=time.monotonic):
+    def __init__(self, base_url:str, *, api_key:str|SecretStr='', timeout:float|None=None, client=None, sleep=time.sleep, clock=time.monotonic):
         self.base_url, self.api_key = base_url.rstrip('/'), checked_key(api_key)
-        self.client, self.sleep = client or open_client(base_url, timeout), sleep
+        patience = SANDBOX_S if self.api_key.get_secret_value() == SANDBOX_KEY else SERVICE_S
+        self.client, self.sleep = client or open_client(base_url, timeout or patience), sleep
         self.pace, self.answered, self.ahead = Pace(sleep=sleep, clock=clock), False, None
 
     def attempt(self, path:str, params:dict, n:int)->tuple:

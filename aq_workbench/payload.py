@@ -19,16 +19,19 @@ from .core import AqwError
 from .tracking import import_mlflow
 
 # %% ../nbs/31_payload.ipynb #f83ec1f4
-PARTS = {'collections':'OrderedDict', 'functools':'partial', 'lightgbm.basic':'Booster', 'numpy':'dtype max mean median min std sum',
+PARTS = {'collections':'OrderedDict', 'functools':'partial', 'lightgbm.basic':'Booster',
+         'numpy':'dtype max mean median min std sum',
          'scipy._lib.array_api_compat.numpy._aliases':'asarray', 'scipy.interpolate._bsplines':'BSpline',
          **{f'scipy.sparse._{kind}':f'{kind}_array {kind}_matrix' for kind in ('bsr', 'coo', 'csc', 'csr', 'dia')},
-         'sklearn._loss.link':'*', 'sklearn._loss.loss':'*', 'sklearn.calibration':'_CalibratedClassifier', 'sklearn.cluster._bisect_k_means':'_BisectingTree',
-         'sklearn.cluster._kmeans':'_kmeans_single_elkan _kmeans_single_lloyd', 'sklearn.compose._column_transformer':'make_column_selector',
-         'sklearn.ensemble._hist_gradient_boosting.predictor':'TreePredictor', 'sklearn.gaussian_process.kernels':'*',
-         'sklearn.impute._iterative':'_ImputerTriplet', 'sklearn.metrics._dist_metrics':'*', 'sklearn.metrics._scorer':'*', 'sklearn.model_selection._split':'*',
-         'sklearn.model_selection._search_successive_halving':'_SubsampleMetaSplitter', 'sklearn.neighbors._ball_tree':'BallTree', 'sklearn.neighbors._kd_tree':'KDTree',
-         'sklearn.neural_network._stochastic_optimizers':'*', 'sklearn.tree._tree':'Tree', 'sklearn.utils._bunch':'Bunch',
-         'sklearn.utils._metadata_requests':'MetadataRequest MethodMetadataRequest', 'sklearn.utils.validation':'check_array'}
+         'sklearn._loss.link':'*', 'sklearn._loss.loss':'*', 'sklearn.calibration':'_CalibratedClassifier',
+         'sklearn.cluster._bisect_k_means':'_BisectingTree', 'sklearn.cluster._kmeans':'_kmeans_single_elkan _kmeans_single_lloyd',
+         'sklearn.compose._column_transformer':'make_column_selector', 'sklearn.gaussian_process.kernels':'*',
+         'sklearn.ensemble._hist_gradient_boosting.predictor':'TreePredictor', 'sklearn.impute._iterative':'_ImputerTriplet',
+         'sklearn.metrics._dist_metrics':'*', 'sklearn.metrics._scorer':'*', 'sklearn.model_selection._split':'*',
+         'sklearn.model_selection._search_successive_halving':'_SubsampleMetaSplitter', 'sklearn.neighbors._ball_tree':'BallTree',
+         'sklearn.neighbors._kd_tree':'KDTree', 'sklearn.neural_network._stochastic_optimizers':'*', 'sklearn.tree._tree':'Tree',
+         'sklearn.utils._bunch':'Bunch', 'sklearn.utils._metadata_requests':'MetadataRequest MethodMetadataRequest',
+         'sklearn.utils.validation':'check_array'}
 
 def part_names(
     module:str,   # Where they are defined
@@ -54,7 +57,8 @@ def trusted_types()->frozenset[str]:
     import lightgbm, skops.io   # noqa: F401 - skops imports every module of scikit-learn that has an estimator
     from sklearn.base import BaseEstimator
     parts = [name for module, names in PARTS.items() for name in part_names(module, names)]
-    own = [t for t in below(BaseEstimator) if t.__module__.partition('.')[0] in PACKAGES and vars(sys.modules[t.__module__]).get(t.__name__) is t]
+    theirs = [t for t in below(BaseEstimator) if t.__module__.partition('.')[0] in PACKAGES]
+    own = [t for t in theirs if vars(sys.modules[t.__module__]).get(t.__name__) is t]
     scores = [v for m in map(import_module, SCORES) for k in m.__all__ if isfunction(v := getattr(m, k))]
     return frozenset(parts + [f'{t.__module__}.{t.__name__}' for t in own + scores])
 
@@ -75,7 +79,8 @@ def skops_bytes(
     kind = type(model).__name__
     try: data = skops.io.dumps(model)
     except (TypeError, ValueError, AttributeError, RecursionError) as e:
-        raise AqwError(f"{kind} cannot be written without pickle: {str(e).splitlines()[0]}", "use an estimator whose parts are arrays and plain values") from e
+        raise AqwError(f"{kind} cannot be written without pickle: {str(e).splitlines()[0]}",
+                       "use an estimator whose parts are arrays and plain values") from e
     if (foreign := foreign_types(data)):
         raise AqwError(f"{kind} holds what is not kept: {', '.join(foreign)}",
                        "build it from scikit-learn's, LightGBM's and NumPy's own parts, listed by payload.trusted_types(); of a search, log best_estimator_")
@@ -92,11 +97,14 @@ def load_skops(
     try:
         needed = skops.io.get_untrusted_types(data=(data := path.read_bytes()))
         refused = sorted(set(needed) - (trusted_types() if sealed else set()))
-        if refused: raise AqwError(f"{path.name} holds what is not loaded{'' if sealed else ' without a recorded digest'}: {', '.join(refused)}", rescue)
+        if refused:
+            raise AqwError(f"{path.name} holds what is not loaded{'' if sealed else ' without a recorded digest'}: {', '.join(refused)}",
+                           rescue)
         return skops.io.loads(data, trusted=needed)
     except AqwError: raise
     except Exception as e:   # a file made to do harm may raise anything
-        raise AqwError(f"{path.name} cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", rescue) from e
+        raise AqwError(f"{path.name} cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}",
+                       rescue) from e
 
 # %% ../nbs/31_payload.ipynb #e7d5640d
 def installed(
@@ -134,7 +142,8 @@ def wrap_sklearn(
     import_mlflow()
     from mlflow.sklearn import save_model
     packages = ['scikit-learn', 'skops'] + ['lightgbm']*any(name.startswith('lightgbm') for name in needed)
-    save_model(model, folder, serialization_format='skops', skops_trusted_types=needed, pip_requirements=pinned(*packages))
+    save_model(model, folder, serialization_format='skops', skops_trusted_types=needed,
+               pip_requirements=pinned(*packages))
 
 # %% ../nbs/31_payload.ipynb #c840be22
 def wrap_model(
@@ -150,7 +159,9 @@ def wrap_model(
         model.save(folder/'bundle')
         wrap_bundle(folder/'bundle', done)
     elif isinstance(model, BaseEstimator | Booster): wrap_sklearn(model, done)
-    else: raise AqwError(f"a {type(model).__module__}.{type(model).__name__} cannot be registered", "log a Forecaster, an AqiClassifier, or an estimator of scikit-learn or LightGBM")
+    else:
+        raise AqwError(f"a {type(model).__module__}.{type(model).__name__} cannot be registered",
+                       "log a Forecaster, an AqiClassifier, or an estimator of scikit-learn or LightGBM")
     return done
 
 # %% ../nbs/31_payload.ipynb #19aa5f74
@@ -160,7 +171,8 @@ def payload(
     "The part of a version that is the model."
     found = [p.parent for p in folder.glob('data/*/manifest.json')] + list(folder.glob('model.skops'))
     if found: return found[0]
-    raise AqwError(f"no bundle and no skops file in {folder}", "restore the folder from a backup, or load another version; pickled models are never loaded")
+    raise AqwError(f"no bundle and no skops file in {folder}",
+                   "restore the folder from a backup, or load another version; pickled models are never loaded")
 
 # %% ../nbs/31_payload.ipynb #00819e74
 def digest(

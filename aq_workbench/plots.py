@@ -6,7 +6,7 @@
 __all__ = ['COLUMN_PT', 'WIDTH', 'LETTERS', 'INK', 'BLUE', 'BAND', 'ORANGE', 'GREY', 'PALE', 'HOUSE', 'SERIES', 'HOVER', 'FIT',
            'MODELS', 'DRIFT_ROW', 'in_house', 'columns_of', 'whole_grid', 'series_of', 'colour_of', 'draw_lines',
            'utc_axis', 'hover_of', 'plot_forecast', 'plot_error', 'plot_skill', 'drift_rows', 'plot_drift',
-           'save_chart']
+           'save_chart', 'as_picture']
 
 # %% ../nbs/50_plots.ipynb #220ae477
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import altair as alt
 import pandas as pd
 import polars as pl
+from altair.utils.mimebundle import spec_to_mimebundle
 
 from .core import AqwError, as_polars
 
@@ -214,3 +215,15 @@ def save_chart(
     path.parent.mkdir(parents=True, exist_ok=True)
     chart.save(str(path), **({'ppi': 200} if path.suffix == '.png' else {}))
     return path
+
+# %% ../nbs/50_plots.ipynb #2fc55d4f
+def as_picture(
+    spec:dict,    # A Vega-Lite chart
+    **options     # As of `alt.renderers.enable`
+)->tuple[dict, dict]:
+    "A chart as a notebook keeps it: the MIME bundle with its PNG and a word for where none is shown, and the size of the picture."
+    bundle, size = spec_to_mimebundle(spec, format='png', mode='vega-lite', **{'ppi': 144, **options})
+    return {**bundle, 'text/plain': f"<chart: {spec.get('description', 'see its picture')}>"}, size
+
+alt.renderers.register('picture', as_picture)
+if alt.renderers.active == 'default': alt.renderers.enable('picture')

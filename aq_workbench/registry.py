@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['STAGES', 'BEYOND', 'OWN_TAGS', 'VERSION_COLUMNS', 'MODEL_COLUMNS', 'spelling', 'models_meant', 'paste', 'choose_name',
            'stage_name', 'stage_of', 'check_name', 'plain_key', 'as_float', 'metric_values', 'plain_value', 'text_of',
-           'named_values', 'checked_record', 'start_run', 'all_pages', 'add_version', 'versions_of', 'with_scores',
-           'who', 'tag_version', 'move_stage', 'champion_of', 'whole_number', 'pick', 'RegistryReader', 'version_row',
-           'RegistryTables', 'fetch_version', 'ModelRegistry', 'register_folder', 'register_all_models']
+           'named_values', 'named_texts', 'checked_record', 'start_run', 'all_pages', 'add_version', 'versions_of',
+           'with_scores', 'who', 'tag_version', 'move_stage', 'champion_of', 'whole_number', 'pick', 'RegistryReader',
+           'version_row', 'RegistryTables', 'fetch_version', 'ModelRegistry', 'register_folder', 'register_all_models']
 
 # %% ../nbs/32_registry.ipynb #456d832d
 import getpass
@@ -15,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import cached_property
 from math import isfinite
@@ -45,7 +46,9 @@ def models_meant(
     city:str|None=None   # A city, in any spelling that the gazetteer takes
 )->list[str]:            # One where it is clear
     "The registered names that a name may mean."
-    if not isinstance(name, str): raise AqwError(f"a model's name is text, not {type(name).__name__}", 'as in "aqi_classifier"')
+    if not isinstance(name, str):
+        raise AqwError(f"a model's name is text, not {type(name).__name__}",
+                       'as in "aqi_classifier"')
     wanted = f'{name}-{city_slug(city)}' if city else name
     if wanted in names: return [wanted]
     alike = [n for n in names if spelling(n) == spelling(wanted)]
@@ -61,6 +64,7 @@ def paste(
     words = [f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in given.items() if v is not None]
     return f"{method}({', '.join([json.dumps(model_name, ensure_ascii=False), *words])})"
 
+# %% ../nbs/32_registry.ipynb #49804f93
 def choose_name(
     name:str,              # Bare or with a city's slug
     names:list[str],       # What is registered
@@ -72,13 +76,18 @@ def choose_name(
     meant = models_meant(name, names, city)
     if len(meant) == 1: return meant[0]
     wanted, start = f'{name}-{city_slug(city)}' if city else name, f'{spelling(name)}-'
-    theirs = {spelling(n).removeprefix(start).replace('-', ' ').title(): n for n in names if spelling(n).startswith(start)}
+    of_cities = [n for n in names if spelling(n).startswith(start)]
+    theirs = {spelling(n).removeprefix(start).replace('-', ' ').title(): n for n in of_cities}
     if theirs:
         city, full = next(iter(theirs.items()))
         shell = f', or in a shell: aqw models {full}' if call == 'runs' else ''
-        raise AqwError(f"no model {wanted!r}; {name!r} is registered for {', '.join(theirs)}", f"name the city: {paste(call, name, **given, city=city)}{shell}")
-    if meant: raise AqwError(f"{name!r} may mean {' or '.join(meant)}", f"write it so: {paste(call, meant[0], **given)}")
-    raise AqwError(f"no model {wanted!r}; the registry has {', '.join(names) or 'none yet'}", "train one with aqw train, or log your own with ModelRegistry().log_model")
+        raise AqwError(f"no model {wanted!r}; {name!r} is registered for {', '.join(theirs)}",
+                       f"name the city: {paste(call, name, **given, city=city)}{shell}")
+    if meant:
+        raise AqwError(f"{name!r} may mean {' or '.join(meant)}",
+                       f"write it so: {paste(call, meant[0], **given)}")
+    raise AqwError(f"no model {wanted!r}; the registry has {', '.join(names) or 'none yet'}",
+                   "train one with aqw train, or log your own with ModelRegistry().log_model")
 
 # %% ../nbs/32_registry.ipynb #6eac7d26
 STAGES = ('Development', 'Staging', 'Production', 'Archived')
@@ -105,7 +114,8 @@ def check_name(
     name:str   # Of a model
 )->str:        # The same
     "A model's name; `AqwError` for one that MLflow or a query would stumble over."
-    if isinstance(name, str) and re.fullmatch(r'[\w.+-]+', name) and spelling(name): return path_name(name, 'the name of a model')
+    plain = isinstance(name, str) and re.fullmatch(r'[\w.+-]+', name) and spelling(name)
+    if plain: return path_name(name, 'the name of a model')
     raise AqwError(f"{str(name)[:80]!r} cannot name a model", "use letters, digits and . _ + -, as in aqi_classifier-beijing")
 
 # %% ../nbs/32_registry.ipynb #89c3d920
@@ -116,9 +126,10 @@ def plain_key(
     "A name as MLflow takes it; `AqwError` for any other."
     import_mlflow()
     from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, path_not_unique, validate_param_and_metric_name
-    plain = isinstance(key, str) and 0 < len(key) <= MAX_ENTITY_KEY_LENGTH and validate_param_and_metric_name(key) and key.isprintable()
-    if plain and not path_not_unique(key): return key
-    raise AqwError(f"{str(key)[:80]!r} cannot name a {kind}", f"use text of letters, digits, blanks and . _ - / :, {MAX_ENTITY_KEY_LENGTH} characters at most")
+    fits = isinstance(key, str) and 0 < len(key) <= MAX_ENTITY_KEY_LENGTH and key.isprintable()
+    if fits and validate_param_and_metric_name(key) and not path_not_unique(key): return key
+    raise AqwError(f"{str(key)[:80]!r} cannot name a {kind}",
+                   f"use text of letters, digits, blanks and . _ - / :, {MAX_ENTITY_KEY_LENGTH} characters at most")
 
 # %% ../nbs/32_registry.ipynb #630275de
 def as_float(
@@ -135,8 +146,12 @@ def metric_values(
     "Metrics as floats; `AqwError` names the first that is no number."
     for name, value in metrics.items():
         plain_key('metric', name)
-        if not isinstance(value, Real) or isinstance(value, bool): raise AqwError(f"the metric {name!r} is {str(value)[:80]!r}, no number", "put text into params or tags")
-        if as_float(value) is None: raise AqwError(f"the metric {name!r} has more digits than a number of 64 bits", "round it, or put it into params as text")
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise AqwError(f"the metric {name!r} is {str(value)[:80]!r}, no number",
+                           "put text into params or tags")
+        if as_float(value) is None:
+            raise AqwError(f"the metric {name!r} has more digits than a number of 64 bits",
+                           "round it, or put it into params as text")
     return {name: as_float(value) for name, value in metrics.items()}
 
 # %% ../nbs/32_registry.ipynb #aab144c1
@@ -158,16 +173,18 @@ def text_of(
     "A value as text, whole; `AqwError` names one that has none."
     try:
         whole = value if isinstance(value, Real | str | dict | list | tuple | None) else plain_value(value)
-        text = json.dumps(whole, default=plain_value, ensure_ascii=False) if isinstance(whole, dict | list | tuple) else str(whole)
+        nested = isinstance(whole, dict | list | tuple)
+        text = json.dumps(whole, default=plain_value, ensure_ascii=False) if nested else str(whole)
         text.encode()
-    except (TypeError, ValueError, RecursionError) as e: raise AqwError(f"the {kind} {name!r} has no whole text: {str(e)[:80]}", "give it as text of your own") from e
-    if '\0' in text: raise AqwError(f"the {kind} {name!r} holds a NUL character, which no database keeps", "leave it out")
+    except (TypeError, ValueError, RecursionError) as e:
+        raise AqwError(f"the {kind} {name!r} has no whole text: {str(e)[:80]}",
+                       "give it as text of your own") from e
+    if '\0' in text:
+        raise AqwError(f"the {kind} {name!r} holds a NUL character, which no database keeps",
+                       "leave it out")
     return text
 
-# %% ../nbs/32_registry.ipynb #1ceffb6b
-BEYOND = 'beyond_mlflow'   # Tag for what MLflow's tables would change
-OWN_TAGS = ('stage', 'digest', 'created_at', 'promoted_at', 'promoted_by', 'replaced_at', 'replaced_by', BEYOND)
-
+# %% ../nbs/32_registry.ipynb #915a10c0
 def named_values(
     kind:str,   # metric, param or tag
     values      # A dictionary, or None
@@ -175,6 +192,17 @@ def named_values(
     "What was given, as a dictionary."
     if values is None or isinstance(values, Mapping | pd.Series): return {} if values is None else dict(values)
     raise AqwError(f"the {kind}s are a {type(values).__name__}", f'give a dictionary: {kind}s={{"name": value}}')
+
+def named_texts(
+    kind:str,   # param or tag
+    values      # A dictionary, or None
+)->dict[str, str]:
+    "What was given, as text."
+    return {plain_key(kind, k): text_of(kind, k, v) for k, v in named_values(kind, values).items()}
+
+# %% ../nbs/32_registry.ipynb #1ceffb6b
+BEYOND = 'beyond_mlflow'   # Tag for what MLflow's tables would change
+OWN_TAGS = ('stage', 'digest', 'created_at', 'promoted_at', 'promoted_by', 'replaced_at', 'replaced_by', BEYOND)
 
 def checked_record(
     metrics=None,   # Name -> number
@@ -184,14 +212,19 @@ def checked_record(
     "A version's record; `AqwError` names what cannot be kept as it is."
     from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH, MAX_PARAM_VAL_LENGTH
     numbers = metric_values(named_values('metric', metrics))
-    texts, said = ({plain_key(kind, k): text_of(kind, k, v) for k, v in named_values(kind, given).items()} for kind, given in (('param', params), ('tag', tags)))
-    if (own := [k for k in OWN_TAGS if k in said]): raise AqwError(f"the tag {own[0]!r} is the registry's own", "give yours another name")
-    endless, long = {k: str(v) for k, v in numbers.items() if abs(v) == np.inf}, {k: v for k, v in texts.items() if len(v) > MAX_PARAM_VAL_LENGTH}
+    texts, said = named_texts('param', params), named_texts('tag', tags)
+    if (own := [k for k in OWN_TAGS if k in said]):
+        raise AqwError(f"the tag {own[0]!r} is the registry's own",
+                       "give yours another name")
+    endless = {k: str(v) for k, v in numbers.items() if abs(v) == np.inf}
+    long = {k: v for k, v in texts.items() if len(v) > MAX_PARAM_VAL_LENGTH}
     if endless or long: said[BEYOND] = json.dumps({'metrics':endless, 'params':long}, ensure_ascii=False)
     for key in (k for k, v in said.items() if len(v) > MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH):
         what = f"the param {max(long, key=lambda k: len(long[k]))!r}" if key == BEYOND and long else f"the tag {key!r}"
-        raise AqwError(f"{what} is too long: more than {MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH:,} characters", "keep it in a file, and its name here")
-    return {'metrics':{k: v for k, v in numbers.items() if k not in endless}, 'params':{k: v for k, v in texts.items() if k not in long}, 'tags':said}
+        raise AqwError(f"{what} is too long: more than {MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH:,} characters",
+                       "keep it in a file, and its name here")
+    return {'metrics':{k: v for k, v in numbers.items() if k not in endless},
+            'params':{k: v for k, v in texts.items() if k not in long}, 'tags':said}
 
 # %% ../nbs/32_registry.ipynb #37e3a077
 def start_run(
@@ -204,7 +237,8 @@ def start_run(
     from mlflow.entities import Metric, Param
     ms = int(now().timestamp()*1000)
     run = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id, start_time=ms, run_name=name)
-    client.log_batch(run.info.run_id, metrics=[Metric(k, v, ms, 0) for k, v in metrics.items()], params=[Param(k, v) for k, v in params.items()])
+    client.log_batch(run.info.run_id, metrics=[Metric(k, v, ms, 0) for k, v in metrics.items()],
+                     params=[Param(k, v) for k, v in params.items()])
     client.set_terminated(run.info.run_id, end_time=ms)
     return run
 
@@ -260,7 +294,8 @@ def with_scores(
     data = client.get_run(version['run_id']).data if version['run_id'] else None
     beyond = json.loads(version['tags'].get(BEYOND, '{"metrics": {}, "params": {}}'))
     metrics, params = (data.metrics, data.params) if data else ({}, {})
-    return {**version, 'metrics':{**metrics, **{k: float(v) for k, v in beyond['metrics'].items()}}, 'params':{**params, **beyond['params']}}
+    endless = {k: float(v) for k, v in beyond['metrics'].items()}
+    return {**version, 'metrics':{**metrics, **endless}, 'params':{**params, **beyond['params']}}
 
 # %% ../nbs/32_registry.ipynb #dd92fbd8
 def who()->str:
@@ -320,7 +355,8 @@ def pick(
     "One version by number; `AqwError` lists the numbers."
     found = [v for v in versions if v['version'] == whole_number('version', version)]
     if found: return found[0]
-    raise AqwError(f"{versions[0]['name']} has no version {version}; it has {[v['version'] for v in versions]}", "name one of them")
+    raise AqwError(f"{versions[0]['name']} has no version {version}; it has {[v['version'] for v in versions]}",
+                   "name one of them")
 
 # %% ../nbs/32_registry.ipynb #2e75aabd
 class RegistryReader:
@@ -330,19 +366,28 @@ class RegistryReader:
         self.root, self.uri = open_root(self.settings), tracking_uri(self.settings)
         self.lock = FileLock((sqlite_file(self.uri) or self.root/'mlflow.db').with_suffix('.lock'), timeout=60)
 
+    def is_made(self)->bool:
+        "Whether there is a database; an empty file is none."
+        path = sqlite_file(self.uri)
+        return path is None or path.exists() and path.stat().st_size > 0
+
+    @contextmanager
+    def writing(self):
+        "Hold the registry's lock, in a data root that is marked."
+        mark_root(self.settings)
+        Path(self.lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        with self.lock: yield
+
     @cached_property
     def client(self):
-        "The MLflow client; the first process creates the database, the others wait."
+        "The MLflow client; the first process creates the database, the others wait. Where one is there and nobody has a lock, no file is made."
         knock(self.uri, self.settings.timeout)
-        mark_root(self.settings)
-        with explained(self.uri):
-            Path(self.lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-            with self.lock: return open_client(self.uri, self.root/'mlartifacts', timeout=self.settings.timeout)
+        with explained(self.uri), self.writing() if not self.is_made() or Path(self.lock.lock_file).exists() else nullcontext():
+            return open_client(self.uri, self.root/'mlartifacts', timeout=self.settings.timeout)
 
     def names(self)->list[str]:
         "Registered names."
-        path = sqlite_file(self.uri)
-        if path and not path.exists(): return []
+        if not self.is_made(): return []
         with explained(self.uri): return sorted(m.name for m in all_pages(self.client.search_registered_models))
 
     def versions(self, model_name, city=None, *, call='versions', **given)->list[dict]:
@@ -359,7 +404,8 @@ def version_row(
     "A version with its metrics and params side by side; one whose name is taken says which it is: `params.x`."
     fixed = {k: version[k] for k in VERSION_COLUMNS}
     scores = {f'metrics.{k}' if k in fixed else k: v for k, v in version['metrics'].items()}
-    return {**fixed, **scores, **{f'params.{k}' if k in fixed or k in scores else k: v for k, v in version['params'].items()}}
+    params = {f'params.{k}' if k in fixed or k in scores else k: v for k, v in version['params'].items()}
+    return {**fixed, **scores, **params}
 
 # %% ../nbs/32_registry.ipynb #e43629f5
 MODEL_COLUMNS = ['name', 'versions', 'champion', 'stage', 'created', 'source']
@@ -369,8 +415,8 @@ class RegistryTables(RegistryReader):
     def champion(self, model_name, city=None)->dict|None:
         "The version that serves (name, version, stage, created, tags, metrics, params), or None where the name is new."
         meant = models_meant(model_name, self.names(), city)
-        other = '-' in str(model_name) and meant and spelling(meant[0]).startswith(f'{spelling(model_name)}-')   # of San Francisco, asked for San
-        if not meant or other: return None
+        a_citys, longer = '-' in str(model_name), meant and spelling(meant[0]).startswith(f'{spelling(model_name)}-')
+        if not meant or a_citys and longer: return None   # San Francisco's is not San's
         found = champion_of(self.versions(model_name, city, call='champion'))
         with explained(self.uri): return found and with_scores(self.client, found)
 
@@ -387,7 +433,9 @@ class RegistryTables(RegistryReader):
 
     def compare_models(self, model_name, limit=5, city=None)->pd.DataFrame:
         "The newest `limit` versions, one row each: version, stage, created, metrics, params."
-        if (most := whole_number('limit', limit)) < 1: raise AqwError(f"the limit is {limit}", "ask for one version at least")
+        if (most := whole_number('limit', limit)) < 1:
+            raise AqwError(f"the limit is {limit}",
+                           "ask for one version at least")
         found = self.versions(model_name, city, call='compare_models', limit=None if most == 5 else most)[:most]
         with explained(self.uri): return pd.DataFrame([version_row(with_scores(self.client, v)) for v in found])
 
@@ -402,9 +450,13 @@ def fetch_version(
     where, rescue = client.get_model_version_download_uri(version['name'], str(version['version'])), "restore the folder from a backup, or load another version"
     with TemporaryDirectory() as copy:
         try: path = payload(Path(mlflow.artifacts.download_artifacts(where, dst_path=copy, tracking_uri=uri)))
-        except (mlflow.MlflowException, OSError) as e: raise AqwError(f"the files of {label} are not in {where}", rescue) from e
+        except (mlflow.MlflowException, OSError) as e:
+            raise AqwError(f"the files of {label} are not in {where}",
+                           rescue) from e
         recorded = version['tags'].get('digest')
-        if recorded not in (None, digest(path)): raise AqwError(f"the files of {label} in {where} have changed since they were registered", rescue)
+        if recorded not in (None, digest(path)):
+            raise AqwError(f"the files of {label} in {where} have changed since they were registered",
+                           rescue)
         return load_payload(path, sealed=recorded is not None)
 
 # %% ../nbs/32_registry.ipynb #351ebe0d
@@ -423,22 +475,25 @@ class ModelRegistry(RegistryTables):
     def _add(self, name, wrap, metrics, params, tags):
         source = self.settings.source
         record = checked_record(metrics, params, {'source':source, **named_values('tag', tags)})
-        if record['tags']['source'] != source: raise AqwError(f"the tag 'source' says {record['tags']['source']!r} in a registry of the kind {source!r}", "leave it out")
+        if record['tags']['source'] != source:
+            raise AqwError(f"the tag 'source' says {record['tags']['source']!r} in a registry of the kind {source!r}",
+                           "leave it out")
         check_name(name)
         folder, client = wrap(), self.client
-        with self.lock: return add_version(client, name, folder, record)
+        with self.writing(): return add_version(client, name, folder, record)
 
     def load_model(self, model_name, version=None, city=None):
         "A model as itself: Production, else the newest, or the `version` that is asked for."
         number = None if version is None else whole_number('version', version)
         found = self.versions(model_name, city, call='load_model', version=number)
-        with explained(self.uri): return fetch_version(self.client, self.uri, champion_of(found) if number is None else pick(found, number))
+        chosen = champion_of(found) if number is None else pick(found, number)
+        with explained(self.uri): return fetch_version(self.client, self.uri, chosen)
 
     def promote_model(self, model_name, version, stage, city=None):
         "Move a stage to a version, as told; who held Production or Staging before is archived."
         stage, number = stage_name(stage), whole_number('version', version)
         found = pick(self.versions(model_name, city, call='promote_model', version=number, stage=stage), number)
-        with explained(self.uri), self.lock: move_stage(self.client, found['name'], found['version'], stage)
+        with explained(self.uri), self.writing(): move_stage(self.client, found['name'], found['version'], stage)
 
 # %% ../nbs/32_registry.ipynb #f1c3b698
 def register_folder(

@@ -10,7 +10,7 @@ __all__ = ['SIMULATED', 'KINDS', 'PARAMETERS', 'AHEAD', 'LAG', 'ROW', 'SUMMARY',
            'World', 'Paging', 'Places', 'numbers', 'check_places', 'near', 'select_locations', 'span', 'countries',
            'provider', 'refuse_key', 'RateLimit', 'add_gate', 'reply', 'found', 'Latest', 'latest_rows', 'places',
            'Bounds', 'series_text', 'series', 'catalogues', 'frame_text', 'planted_between', 'truths', 'create_sandbox',
-           'listening', 'serving', 'run_sandbox']
+           'listening', 'serving', 'run_sandbox', 'InProcess', 'kept_sandbox', 'sandbox_client']
 
 # %% ../nbs/06_sandbox_server.ipynb #0fe1fef5
 import json
@@ -22,11 +22,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
+import httpx
 import numpy as np
 import polars as pl
+from anyio.from_thread import start_blocking_portal
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
@@ -726,3 +729,32 @@ def run_sandbox(
 )->Iterator[str]: # 'http://127.0.0.1:PORT/v3'
     "Serve the sandbox while the block runs."
     with serving(create_sandbox(**options), port) as base: yield f"{base}/v3"
+
+# %% ../nbs/06_sandbox_server.ipynb #bc261dfa
+class InProcess(httpx.BaseTransport):
+    "Hands each question of an `httpx.Client` to an application in this process."
+    def __init__(self, app:FastAPI): self.app = httpx.ASGITransport(app)
+
+    def handle_request(self, request):
+        async def ask():
+            question = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+            reply = await self.app.handle_async_request(question)
+            return httpx.Response(reply.status_code, headers=reply.headers, content=await reply.aread())
+        with start_blocking_portal() as portal: return portal.call(ask)
+
+# %% ../nbs/06_sandbox_server.ipynb #006e0754
+@lru_cache(maxsize=8)
+def kept_sandbox(
+    city:str,   # As `find_city` takes it
+    days:int    # Of history
+)->FastAPI:
+    "The sandbox of one city, simulated once in a process."
+    return create_sandbox((city,), days=days)
+
+def sandbox_client(
+    city:str,            # As `find_city` takes it
+    *, since:datetime    # How far back somebody will ask
+)->httpx.Client:         # For 'http://sandbox/v3'
+    "A client of the sandbox of one city, in this process."
+    days = 400 if since > now() - timedelta(days=399) else 2192
+    return httpx.Client(transport=InProcess(kept_sandbox(city, days)), trust_env=False)

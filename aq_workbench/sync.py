@@ -18,7 +18,7 @@ from .fetcher import LiveDataFetcher
 from .files import Batch, read_folder
 from .groups import all_rows
 from .locations import city_slug
-from .quality import flag_readings
+from .quality import flag_readings, misdated
 from .store import FeatureStore
 
 # %% ../nbs/27_sync.ipynb #83ae2ea1
@@ -90,8 +90,9 @@ def sync_folder(
     saved = store.write(flag_readings(readings))
     refused = pl.concat(b.refused.with_columns(batch_id=pl.lit(b.batch_id)) for b in batches)
     store.refuse(refused)
+    readings = readings.filter(misdated(now()).is_null())
     stations = stations_of(readings, known_stations(store, city), readings['event_ts'].max())
-    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused.height}
+    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused.height + saved.refused}
 
 # %% ../nbs/27_sync.ipynb #f778b97d
 def city_rows(
@@ -163,8 +164,9 @@ def sync_live(
     readings = fetcher.fetch_city(city, start=start, end=end)
     if readings.is_empty(): raise AqwError(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
     saved = store.write(flag_readings(readings), asked=(start, could_come(readings, end)))
+    readings = readings.filter(misdated(now()).is_null())
     stations = stations_of(readings, known_stations(store, city, listed=fetcher.skipped), could_come(readings, end))
-    return {**sync_summary(readings, saved), **stations, 'skipped': fetcher.skipped, 'refused': 0}
+    return {**sync_summary(readings, saved), **stations, 'skipped': fetcher.skipped, 'refused': saved.refused}
 
 # %% ../nbs/27_sync.ipynb #7ea5be7a
 def sync_city(
@@ -178,5 +180,4 @@ def sync_city(
     "Bring a city's readings into the store, from files or from a network."
     store = FeatureStore(settings)
     if settings.source == 'files': return sync_folder(store, path, city, mapping=mapping or None)
-    key = 'sandbox' if settings.source == 'sandbox' else None
-    return sync_live(store, LiveDataFetcher(settings, base_url=url or None, api_key=key), city, days=days)
+    return sync_live(store, LiveDataFetcher(settings, base_url=url or None), city, days=days)

@@ -169,7 +169,7 @@ def explained(
     "Turn a storage error into an `AqwError` with its remedy."
     try: yield
     except CommitFailedError: raise
-    except (DeltaError, OSError, BaseError, pl.exceptions.PolarsError) as e:
+    except (DeltaError, OSError, BaseError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:   # polars panics at a file that was cut off
         if 'No space left' in str(e) or getattr(e, 'errno', None) == 28:
             raise AqwError(f"the disk of {place} is full; everything that was stored before is safe",
                            "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run again: what is stored is not stored twice") from e

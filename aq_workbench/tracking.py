@@ -118,7 +118,7 @@ def ask_server(
     finally: engine.dispose()
 
 # %% ../nbs/29_tracking.ipynb #ef0c1653
-PACKAGES = {'psycopg2':'psycopg2-binary', 'MySQLdb':'mysqlclient'}   # Where a driver's package has another name
+PACKAGES = {'psycopg':'"psycopg[binary]"', 'psycopg2':'psycopg2-binary', 'MySQLdb':'mysqlclient'}   # Named otherwise
 
 def knock(
     uri:str,        # Address of the database
@@ -130,8 +130,12 @@ def knock(
     shown, wait = shown_uri(uri), f"no answer within {seconds:g} s"
     do = "start it, or correct MLFLOW_TRACKING_URI; where that is empty the registry is a file in the data root"
     try: within(seconds, lambda: ask_server(uri, seconds))
-    except (TimeoutError, httpx.TimeoutException) as e: raise AqwError(f"the registry {shown} gives {wait}", f"{do}; AQW_TIMEOUT sets how long to wait") from e
-    except ModuleNotFoundError as e: raise AqwError(f"the registry {shown} needs the driver {e.name}, which is not installed", f"pip install {PACKAGES.get(e.name, e.name)}") from e
+    except (TimeoutError, httpx.TimeoutException) as e:
+        raise AqwError(f"the registry {shown} gives {wait}",
+                       f"{do}; AQW_TIMEOUT sets how long to wait") from e
+    except ModuleNotFoundError as e:
+        raise AqwError(f"the registry {shown} needs the driver {e.name}, which is not installed",
+                       f"pip install {PACKAGES.get(e.name, e.name)}") from e
     except (httpx.HTTPError, httpx.InvalidURL, SQLAlchemyError, OSError, ValueError) as e:
         raise AqwError(f"the registry {shown} cannot be used: {shown_uri(str(e)).splitlines()[0]}", do) from e
     return True

@@ -46,13 +46,13 @@ def reason_to_train(
     rows:dict,               # `city_written` and `asof` of the rows that a training would use now
     verdict:dict|None=None,  # The last verdict; None when nobody watched yet
     *, asked:bool=False      # Somebody asked for a training by name
-)->str|None:                 # Why to train; None: leave the champion
-    "Why a model should be trained now, or None."
-    if last is None: return 'there is no model yet'
-    if all(str(last.get(k)) == str(v) for k, v in rows.items()): return None
-    if asked: return 'it was asked for'
-    if verdict is None: return 'nobody has judged the champion yet'
-    return ' '.join(verdict['reasons']) if verdict['retrain'] else None
+)->tuple[bool, str]:         # Whether to train, and why or why not
+    "Whether a model should be trained now, and the reason."
+    if last is None: return True, 'there is no model yet'
+    if all(str(last.get(k)) == str(v) for k, v in rows.items()): return False, 'nothing new to learn from'
+    if asked: return True, 'it was asked for'
+    if verdict is None: return True, 'nobody has judged the champion yet'
+    return verdict['retrain'], ' '.join(verdict['reasons']) if verdict['retrain'] else 'the last verdict was to keep the model'
 
 # %% ../nbs/33_training.ipynb #b814fab2
 def flat_metrics(
@@ -221,9 +221,9 @@ def train_city(
     moment, path = city_asof(store, city, asof), data_root(settings)/'trained'/f'{slug}.json'
     tags, kept = provenance(store, city, moment), read_records(path)
     last = kept['last'] if registry.champion(f'pm25_regressor-{slug}') is not None else None
-    reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
+    due, reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
     frame = lambda: training_frame(store, city, asof=moment, version=int(tags['store_version']))
-    if reason is None: return {**serving(registry, slug, kept['versions'], frame), 'trained': False, 'reason': 'nothing new to learn from', 'lost': None}
+    if not due: return {**serving(registry, slug, kept['versions'], frame), 'trained': False, 'reason': reason, 'lost': None}
     fitted = fit_and_score(frame())
     record = {**fitted['periods'], 'asof': tags['asof'], 'city_written': tags['city_written'], 'store_version': int(tags['store_version']),
               'scores': fitted['scores'].to_dicts(), 'class_scores': fitted['class_scores'].to_dicts()}

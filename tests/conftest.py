@@ -1,17 +1,23 @@
 "Helpers of the tests that need more than Python: a missing tool skips with its reason, or fails where everything must run."
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
+import httpx
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 3600   # s; ends a test that hangs, and says nothing about how fast anything is
 
 
 def need(found, reason):
@@ -48,14 +54,79 @@ def aqw(*arguments, home, **environment):
     "Run the aqw command as a person would: a process with its own home."
     command = [str(Path(sys.executable).with_name("aqw")), *map(str, arguments)]
     env = {**os.environ, "AQW_HOME": str(home), "COLUMNS": "160", **environment}
-    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=home, timeout=600)
+    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=home, timeout=PATIENCE)
+
+
+@pytest.fixture
+def running_clock(monkeypatch):
+    "The clock of the machine, for what needs one moment to come after another; `AQW_NOW` holds it still."
+    monkeypatch.delenv("AQW_NOW", raising=False)
+
+
+class Server:
+    "An aqw command that serves: its process, what it has printed, and where it says that it can be found."
+    ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+
+    def __init__(self, *arguments, home, **environment):
+        command = [str(Path(sys.executable).with_name("aqw")), *map(str, arguments)]
+        env = {**os.environ, "AQW_HOME": str(home), "PYTHONUNBUFFERED": "1", **environment}
+        self.process = subprocess.Popen(command, env=env, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said, self.told, self.address = "", Event(), None
+        self.reader = Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.said += line
+            if found := self.ADDRESS.search(line):
+                self.address = self.address or found[0]
+                self.told.set()
+        self.told.set()
+
+    @property
+    def url(self):
+        assert self.told.wait(PATIENCE) and self.address, self.said
+        return self.address
+
+    def answer(self, path="/"):
+        "The first answer; who asks waits for as long as the server lives."
+        until = time.monotonic() + PATIENCE
+        while True:
+            try: return httpx.get(self.url + path, follow_redirects=True, timeout=PATIENCE)
+            except httpx.TransportError:
+                assert self.process.poll() is None and time.monotonic() < until, self.said
+                time.sleep(.1)
+
+    def family(self):
+        "The command and its children."
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def ended(self):
+        "Tell only the command itself to end: its exit code, and who of its children is left."
+        family = self.family()
+        self.process.terminate()
+        return self.process.wait(PATIENCE), psutil.wait_procs(family[1:], timeout=PATIENCE)[1]
+
+
+@contextmanager
+def serving(*arguments, home, **environment):
+    "An aqw server; it and its children are ended afterwards."
+    server = Server(*arguments, home=home, **environment)
+    try: yield server
+    finally:
+        family = server.family() if server.process.poll() is None else []
+        for p in reversed(family): p.terminate()
+        server.process.wait(PATIENCE)
+        assert not psutil.wait_procs(family[1:], timeout=PATIENCE)[1], "nothing is left running"
+        server.reader.join(PATIENCE)
 
 
 class Worker:
     "A process that works on feature stores, one job after the other (store_worker.py)."
     def __init__(self):
-        command = [sys.executable, str(ROOT / "tests/store_worker.py")]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command, env = [sys.executable, str(ROOT / "tests/store_worker.py")], {**os.environ, "AQW_NOW": ""}
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def send(self, **words):
         self.process.stdin.write(json.dumps(words, default=str) + "\n")

@@ -30,7 +30,7 @@ def edit(folder, change):
 def fetch(folder, home): return aqw("fetch", "--path", folder, "--cities", "Beijing", home=home)
 
 
-def load(folder, home): return sync_folder(FeatureStore(Settings(home=home)), folder, "Beijing")["added"]
+def load(folder, home): return sync_folder(FeatureStore(Settings(home=home, source="files")), folder, "Beijing")["added"]
 
 
 EXPLORER = "location_id,location_name,parameter,value,unit,datetimeUtc,datetimeLocal,timezone,latitude,longitude,country_iso,isMobile,isMonitor,owner_name,provider\n"
@@ -102,7 +102,7 @@ def test_broken_delta_log(folder, tmp_path):
     edit(folder, lambda s: s.replace(",500,", ",501,", 1))
     refused(fetch(folder, tmp_path), "cannot be used", "restore")
     log.write_text(whole)
-    assert load(folder, tmp_path) == 0 and len(FeatureStore(Settings(home=tmp_path)).load_features()) == stored, "nothing was lost"
+    assert load(folder, tmp_path) == 0 and len(FeatureStore(Settings(home=tmp_path, source="files")).load_features()) == stored, "nothing was lost"
 
 
 def test_full_disk(folder, tmp_path):
@@ -117,7 +117,7 @@ def test_full_disk(folder, tmp_path):
         big = write_city(tmp_path / "big", stations=("Wanliu",), days=60)
         refused(aqw("fetch", "--path", big, "--cities", "Beijing", home=small), "full")
         (small / "filler").unlink()
-        assert len(FeatureStore(Settings(home=small)).load_features()) == stored
+        assert len(FeatureStore(Settings(home=small, source="files")).load_features()) == stored
     finally: subprocess.run(["umount", small])
 
 

@@ -1,10 +1,6 @@
 "The monitoring page in a real Voila server and a real browser. The data are made up."
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,15 +9,11 @@ from urllib.parse import urlparse
 import numpy as np
 import polars as pl
 import pytest
-from conftest import need
+from conftest import PATIENCE, need, serving
 
-import aq_workbench
 from aq_workbench.core import Settings, check_readings, utc
-from aq_workbench.dashboard import page_command
 from aq_workbench.store import FeatureStore
 
-ROOT = Path(aq_workbench.__file__).parent.parent
-NOTEBOOK = Path(__file__).parent.parent/'nbs'/'dashboard'/'monitoring.ipynb'
 CHROMIUM, START, DAYS = '/usr/bin/chromium', utc('2016-02-01'), 30
 
 
@@ -58,31 +50,13 @@ def write_city(store, city, stations, seed):
 @pytest.fixture(scope='module')
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp('home')
-    store = FeatureStore(Settings(home=folder))
+    store = FeatureStore(Settings(home=folder, source='files'))
     write_city(store, 'Beijing', ['Dongsi', 'Guanyuan', 'Wanliu <b>'], 1)
     write_city(store, 'Delhi', ['Anand Vihar', 'Lodhi Road'], 2)
     return folder
 
 
-@contextmanager
-def served(home, log):
-    "A Voila server on the page; its address. Only the process that was started here is ended."
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    command, extra = page_command(NOTEBOOK, port=port, browser=False)
-    env = {**os.environ, **extra, 'AQW_HOME': str(home), 'AQW_SOURCE': 'files', 'AQW_NOW': '2016-03-02T05:00Z', 'PYTHONPATH': str(ROOT)}
-    with open(log, 'w') as out:
-        server = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 60
-        while socket.socket().connect_ex(('127.0.0.1', port)):
-            assert server.poll() is None and time.monotonic() < deadline, Path(log).read_text()
-            time.sleep(.1)
-        yield f'http://127.0.0.1:{port}/'
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+def page_of(home): return serving('dashboard', '--no-browser', home=home, AQW_SOURCE='files', AQW_NOW='2016-03-02T05:00Z')
 
 
 @pytest.fixture(scope='module')
@@ -106,7 +80,7 @@ def watched(chromium):
             strangers.append(url)
     page.on('request', lambda r: ask(r.url))
     page.on('websocket', lambda w: ask(w.url))
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(1000*PATIENCE)
     yield page, complaints, strangers
     page.close()
 
@@ -120,14 +94,13 @@ def measured_line(page):
 
 
 def test_page_shows_and_follows_the_choices(home, chromium, tmp_path):
-    shots = Path(os.environ['AQW_SHOTS']) if os.environ.get('AQW_SHOTS') else tmp_path
-    with served(home, tmp_path/'voila.log') as url, watched(chromium) as (page, complaints, strangers):
-        start = time.monotonic()
-        page.goto(url)
+    shots = Path(os.environ.get('AQW_SHOTS') or tmp_path)
+    with page_of(home) as server, watched(chromium) as (page, complaints, strangers):
+        server.answer()
+        page.goto(server.url)
         page.locator('.aqw-forecast h3').filter(has_text='Dongsi, 24 h ahead').wait_for()
         page.locator(MEASURED).first.wait_for()
         page.locator('.aqw-error svg').first.wait_for()
-        print(f'Voila, cold: {time.monotonic() - start:.1f} s')
         text = page.locator('body').inner_text()
         for expected in ('Beijing', 'file:made-up (made up)', '2016-03-02 00:00 UTC, 5 hours ago', 'pm25_regressor-beijing version 3', 'Train again', 'alarm far too often', 'hour ending (UTC), 2016', 'PM2.5 (µg/m³)', 'RMSE (µg/m³)'):
             assert expected in text, expected
@@ -136,11 +109,10 @@ def test_page_shows_and_follows_the_choices(home, chromium, tmp_path):
         assert measured_line(page).count('M') == 2, 'the gap of the measurements is a gap of the line'
         page.screenshot(path=shots/'page.png', full_page=True)
 
-        before, start = measured_line(page), time.monotonic()
+        before = measured_line(page)
         page.locator('.aqw-station select').select_option(label='Wanliu <b>')
         page.locator('.aqw-forecast h3').filter(has_text='Wanliu <b>, 24 h ahead').wait_for()
         page.wait_for_function('([sel, old]) => { const p = document.querySelector(sel); return p && p.getAttribute("d") !== old }', arg=[MEASURED, before])
-        print(f'a choice: {time.monotonic() - start:.2f} s')
         page.locator('.aqw-horizon button', has_text='1 h ahead').click()
         page.locator('.aqw-forecast h3').filter(has_text='Wanliu <b>, 1 h ahead').wait_for()
         page.locator('.aqw-city select').select_option(label='Delhi')
@@ -151,8 +123,9 @@ def test_page_shows_and_follows_the_choices(home, chromium, tmp_path):
 
 
 def test_an_empty_store_says_what_to_do(chromium, tmp_path):
-    with served(tmp_path/'nothing', tmp_path/'voila.log') as url, watched(chromium) as (page, complaints, strangers):
-        page.goto(url)
+    with page_of(tmp_path) as server, watched(chromium) as (page, complaints, strangers):
+        server.answer()
+        page.goto(server.url)
         page.locator(".aqw-empty").filter(has_text="aqw run --source files --path").wait_for()
-        page.screenshot(path=(Path(os.environ['AQW_SHOTS']) if os.environ.get('AQW_SHOTS') else tmp_path)/'empty.png', full_page=True)
+        page.screenshot(path=Path(os.environ.get('AQW_SHOTS') or tmp_path)/'empty.png', full_page=True)
     assert strangers == [] and complaints == []

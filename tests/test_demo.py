@@ -6,21 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import polars as pl
 import pytest
 from aq_workbench.core import Settings
 from aq_workbench.quality import usable
 from aq_workbench.registry import ModelRegistry
 from aq_workbench.store import FeatureStore
-from conftest import aqw, need
+from conftest import PATIENCE, aqw, need
+
+
+CLEAN = {"OPENAQ_API_KEY": "", "MLFLOW_TRACKING_URI": "", "AQW_NOW": ""}   # the walk needs a clock that runs
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory):
     "A home in which the walk was taken once, and what it printed."
     home = tmp_path_factory.mktemp("walk")
-    return home, aqw("demo", "--yes", home=home, OPENAQ_API_KEY="", MLFLOW_TRACKING_URI="")
+    return home, aqw("demo", "--yes", home=home, **CLEAN)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,11 @@ def table(text, first):
     return [re.split(r" {2,}", line.strip()) for line in lines[start:end]]
 
 
+def rounded(value, digits):
+    "Equals what `value` is when it is printed: the last digit may have gone either way."
+    return pytest.approx(value, abs=.5 * 10.**-digits + 1e-9)
+
+
 def numbers(row): return [float(cell.rstrip("%").replace(",", "").split()[0]) for cell in row]
 
 
@@ -54,15 +61,18 @@ def test_nothing_is_written_elsewhere(walked, steps):
 
 def test_live_data_are_what_the_store_then_holds(steps, settings):
     "London's newest values are printed in step 1 and stored in step 3; a day of Delhi is drawn in step 1 and stored in step 2."
+    assert "fetcher = LiveDataFetcher(settings, progress=say)" in steps[1], "how the fetcher was made"
     shown = {row[0]: row for row in table(steps[1], "city")}
-    assert sorted(shown) == ["Beijing", "Delhi", "London"] and {row[1] for row in shown.values()} == {"3"}
+    assert sorted(shown) == ["Beijing", "Delhi", "London"] and {row[1] for row in shown.values()} == {"3"}, "the fourth fell silent"
     rows = FeatureStore(settings).scan(where=(pl.col("city") == "London")).collect()
-    hour = pd.to_datetime(f"{rows['event_ts'].max().year} {shown['London'][2]}", format="%Y %d %b %H:%M", utc=True)
+    hour = rows.filter(pl.col("event_ts").dt.strftime("%d %b %H:%M") == shown["London"][2])["event_ts"].max()
     last = rows.filter(pl.col("event_ts") <= hour).sort("event_ts").group_by("sensor_id").last().filter(usable())
     mean = dict(last.group_by("parameter").agg(pl.col("value").mean()).iter_rows())
-    assert shown["London"][3:] == [f"{mean[p]:.0f}" for p in ("pm25", "pm10", "no2", "o3")]
+    for said, p in zip(shown["London"][3:], ("pm25", "pm10", "no2", "o3")): assert float(said) == rounded(mean[p], 0)
     day = FeatureStore(settings).scan(version=0).filter(usable()).group_by("event_ts").agg(pl.col("value").mean()).collect()
-    assert re.search(rf"^ +{day['value'].max():.0f} │", steps[1], re.M) and 12 <= day.height <= 24
+    top = re.search(r"^ +(\d+) │", steps[1], re.M)
+    assert float(top[1]) == rounded(day["value"].max(), 0)
+    assert 0 < day.height <= 24
 
 
 def test_the_store_knows_what_was_known(steps, settings):
@@ -70,14 +80,16 @@ def test_the_store_knows_what_was_known(steps, settings):
     first = store.load_features(version=0)
     assert [numbers(row[1:]) for row in table(steps[2], "write")] == [[len(first), 0, 0, 0], [0, 0, len(first), 0], [0, 1, 0, 1], [0, 1, len(first) - 1, 2]]
     asked = {row[0].split(",")[0]: float(row[1]) for row in table(steps[2], "Delhi")}
-    peak = first.loc[first["value"].idxmax()]
-    def value(**query):
-        rows = store.load_features(**query)
-        return round(rows.loc[(rows["sensor_id"] == peak["sensor_id"]) & (rows["event_ts"] == peak["event_ts"]), "value"].item(), 1)
-    assert asked.pop("version 1") == value(version=1) == round(peak["value"] / 2, 1)
-    assert asked.pop("now") == value() == round(peak["value"], 1)
-    created = sorted(store.scan(version=2).select("created_ts").unique().collect()["created_ts"])
-    assert len(asked) == 2 and list(asked.values()) == [value(), value(version=1)] and created[0].date() == created[-1].date()
+    key = ["sensor_id", "event_ts"]
+    was, became, now = (store.load_features(**query).set_index(key)["value"] for query in ({"version": 0}, {"version": 1}, {}))
+    peak, = was.index[was != became.reindex(was.index)]
+    assert was[peak] == was.max()
+    assert became[peak] == was[peak] / 2
+    assert now[peak] == was[peak]
+    assert asked.pop("version 1") == rounded(became[peak], 1)
+    assert asked.pop("now") == rounded(now[peak], 1)
+    assert list(asked.values()) == [rounded(was[peak], 1), rounded(became[peak], 1)]
+    assert all(moment.startswith("asof ") for moment in asked)
 
 
 def test_training_is_what_was_registered(steps, settings):
@@ -88,17 +100,17 @@ def test_training_is_what_was_registered(steps, settings):
     for h, (n, rmse, persistence, better, bias, _) in rows.items():
         theirs = next(s for s in kept["scores"] if s["model"] == "persistence" and s["horizon_h"] == h)
         assert n == metrics[f"n_{h}h"] == theirs["n"]
-        assert rmse == round(metrics[f"rmse_{h}h"], 2) and persistence == round(theirs["rmse"], 2) and bias == pytest.approx(metrics[f"bias_{h}h"], abs=.006)
-        assert better == pytest.approx(100 * (1 - rmse / persistence), abs=.6)
-    stored = FeatureStore(settings).scan(where=pl.col("city") == "London").select(pl.len()).collect().item()
-    assert f"{stored:,} readings of 3 stations came, {stored:,} of them new" in steps[3]
+        assert (rmse, persistence, bias) == (rounded(metrics[f"rmse_{h}h"], 2), rounded(theirs["rmse"], 2), rounded(metrics[f"bias_{h}h"], 2))
+        assert better == rounded(100 * (1 - metrics[f"rmse_{h}h"] / theirs["rmse"]), 0)
+    stored, stations = FeatureStore(settings).scan(where=pl.col("city") == "London").select(pl.len(), pl.col("location_id").n_unique()).collect().row(0)
+    assert f"{stored:,} readings of {stations} stations came, {stored:,} of them new" in steps[3]
 
 
 def test_registry_holds_champion_and_challenger(steps, settings):
     versions = ModelRegistry(settings).compare_models("pm25_regressor-london")
     shown = table(steps[4], "version  stage")
     assert [(int(row[0]), row[1]) for row in shown] == list(zip(versions["version"], versions["stage"])) == [(2, "Staging"), (1, "Production")]
-    for row, v in zip(shown, versions.to_dict("records")): assert numbers(row[3:]) == [round(v[f"rmse_{h}h"], 2) for h in (1, 6, 24)]
+    for row, v in zip(shown, versions.to_dict("records")): assert numbers(row[3:]) == [rounded(v[f"rmse_{h}h"], 2) for h in (1, 6, 24)]
     assert versions.iloc[0]["rmse_1h"] != versions.iloc[1]["rmse_1h"] and "Version 1 serves (Production)" in steps[4]
 
 
@@ -109,7 +121,8 @@ def test_drift_is_what_the_report_says(steps, settings):
     for name, entry in saved["features"].items():
         effect, p, drift = shown[name][4:]
         assert (effect, p, drift) == (f"{entry['effect']:.2f} sd", f"{entry['p_adjusted']:.2g}", "yes" if entry["drift"] else "–")
-    assert saved["features"]["pm25"]["drift"] and saved["n_reference"] == saved["n_current"] == 30
+    assert saved["features"]["pm25"]["drift"]
+    assert {saved["n_reference"], saved["n_current"]} <= {*range(24, 31)}, "a network may lose days"
     assert "With the fault: retrain." in steps[5] and numbers(shown["pm25"][1:2]) < numbers(shown["pm25"][4:5])
 
 
@@ -120,8 +133,8 @@ def test_api_said_what_the_store_holds(steps, settings):
     assert health["ok"] and health["simulated"] and health["groups"][0]["rows"] == len(stored)
     first = answer["forecasts"][0]
     newest = stored[(stored["location_id"] == first["location_id"]) & (stored["horizon_h"] == 1)].sort_values("issued_at").iloc[-1]
-    assert answer["simulated"] and [first[k] for k in ("mean", "lo90", "hi90")] == [round(newest[k], 2) for k in ("mean", "lo90", "hi90")]
-    assert first["version"] == 1 and answer["forecasts"][1] == "… 8 more", "3 stations, 3 horizons"
+    assert answer["simulated"] and [first[k] for k in ("mean", "lo90", "hi90")] == [rounded(newest[k], 2) for k in ("mean", "lo90", "hi90")]
+    assert first["version"] == 1 and answer["forecasts"][1] == "… 8 more", "3 stations that report, 3 horizons"
 
 
 def test_the_demo_is_a_home_in_which_the_commands_work(walked, steps, settings):
@@ -131,18 +144,18 @@ def test_the_demo_is_a_home_in_which_the_commands_work(walked, steps, settings):
 
 def test_a_second_walk_trains_nothing_and_says_so(walked, steps, settings):
     before = FeatureStore(settings).scan().select(pl.len()).collect().item()
-    done = aqw("demo", "--step", "4", home=walked[0])
+    done = aqw("demo", "--step", "4", home=walked[0], **CLEAN)
     assert done.returncode == 0, done.stderr
     assert f"An earlier walk left {before:,} readings and 2 models" in done.stdout and "3 of 6" not in done.stdout
     assert [(row[0], row[1]) for row in table(done.stdout, "version  stage")] == [("3", "Staging"), ("2", "Archived"), ("1", "Production")]
-    again = aqw("demo", "--step", "3", home=walked[0])
+    again = aqw("demo", "--step", "3", home=walked[0], **CLEAN)
     assert "Nothing was trained: version 1" in again.stdout and ModelRegistry(settings).champion("pm25_regressor-london")["version"] == 1
 
 
 def test_an_error_names_the_step_and_what_to_do(tmp_path):
     (tmp_path / "demo/data/sandbox").mkdir(parents=True)
     (tmp_path / "demo/data/sandbox/mlflow.db").write_text("no database")
-    done = aqw("demo", "--step", "3", home=tmp_path)
+    done = aqw("demo", "--step", "3", home=tmp_path, **CLEAN)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert re.search(r"step 3, Training: the registry .* is broken\n +-> .*move it away.*; then go on with aqw demo --step 3", done.stderr), done.stderr
 
@@ -151,7 +164,7 @@ def test_a_home_that_cannot_be_read_is_to_be_deleted(tmp_path):
     log = tmp_path / "demo/data/sandbox/store/live_measurements/_delta_log"
     log.mkdir(parents=True)
     (log / "00000000000000000000.json").write_text("{ torn")
-    done = aqw("demo", home=tmp_path)
+    done = aqw("demo", home=tmp_path, **CLEAN)
     assert done.returncode == 1 and "live_measurements cannot be used" in done.stderr and f"-> delete {tmp_path / 'demo'}" in done.stderr
 
 
@@ -159,9 +172,9 @@ def test_q_ends_the_walk_at_a_terminal(tmp_path):
     need(os.name == "posix", "a terminal of POSIX")
     mine, theirs = os.openpty()
     command = [str(Path(sys.executable).with_name("aqw")), "demo"]
-    with subprocess.Popen(command, env={**os.environ, "AQW_HOME": str(tmp_path)}, stdin=theirs, stdout=theirs, stderr=theirs) as walk:
+    with subprocess.Popen(command, env={**os.environ, **CLEAN, "AQW_HOME": str(tmp_path)}, stdin=theirs, stdout=theirs, stderr=theirs) as walk:
         seen = b""
         while b": end" not in seen: seen += os.read(mine, 1000)
         os.write(mine, b"q\n")
-        assert walk.wait(timeout=60) == 0 and b"Live data" in seen and b"1 of 6" not in seen
+        assert walk.wait(PATIENCE) == 0 and b"Live data" in seen and b"1 of 6" not in seen
     assert not (tmp_path / "demo/data/sandbox/store").exists()

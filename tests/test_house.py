@@ -1,4 +1,5 @@
 "The house's own rules: what is derived is up to date, notebooks import in order, cells are small and explained."
+import ast
 import builtins
 import dis
 import importlib
@@ -122,6 +123,26 @@ def test_exported_code_has_every_name_that_it_uses(name):
     "A name that only a hidden cell of the notebook imports is missing in the package."
     module = importlib.import_module(f"aq_workbench.{name}")
     assert not lost_names(Path(module.__file__).read_text(encoding="utf-8"), vars(module))
+
+
+READS = {"scan", "all_rows", "scan_group", "open_table", "load_features", "get_latest_features", "history_of", "history"}
+
+
+def reads_of(source, group, constant):
+    "Calls in a piece of code that read a group of the store by its name or its constant."
+    names = lambda node: isinstance(node, ast.Constant) and node.value == group or isinstance(node, ast.Name) and node.id == constant
+    calls = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and getattr(n.func, "id", getattr(n.func, "attr", "")) in READS]
+    return [ast.unparse(c) for c in calls if any(map(names, [*c.args, *(k.value for k in c.keywords)]))]
+
+
+def test_a_reader_of_forecasts_is_found(): assert reads_of("store.scan('forecasts'); all_rows(root, ISSUED); f('forecasts')", "forecasts", "ISSUED") == ["store.scan('forecasts')", "all_rows(root, ISSUED)"]
+
+
+@pytest.mark.parametrize("name", [module_of(p) for p in LIBRARY])
+def test_issued_forecasts_have_one_reader(name):
+    "Which forecast is the newest is said in one room; no other looks into the group itself."
+    found = reads_of((ROOT / f"aq_workbench/{name}.py").read_text(encoding="utf-8"), "forecasts", "ISSUED")
+    assert bool(found) == (name == "forecast"), found
 
 
 def test_import_is_cheap():

@@ -1,6 +1,7 @@
 """What a notebook can't test of the registry: two processes at once, silence on the wire, MLflow's own door to our models."""
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -9,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from conftest import PATIENCE
+from hypothesis import HealthCheck, given, settings as cases, strategies as some
+from sklearn.linear_model import LinearRegression
 
 from aq_workbench.core import AqwError, Settings, check_readings, data_root, tracking_uri, utc
 from aq_workbench.features import add_targets, build_features
 from aq_workbench.models import Forecaster
-from aq_workbench.registry import ModelRegistry, digest
+from aq_workbench.payload import digest
+from aq_workbench.registry import ModelRegistry, checked_record, start_run, text_of, with_scores
 
 ROOT = Path(__file__).parents[1]
 LISTEN = """
@@ -65,7 +70,7 @@ def two(tmp_path_factory):
     "Two processes that start together on an empty home: their output, the home, and the folder that they ran in."
     home, work = tmp_path_factory.mktemp('home'), tmp_path_factory.mktemp('work')
     both = [start(LISTEN + LOG_FIVE + 'assert not wire, wire', home, name, cwd=work) for name in ('a', 'b')]
-    return [(*p.communicate(timeout=120), p.returncode) for p in both], home, work
+    return [(*p.communicate(timeout=PATIENCE), p.returncode) for p in both], home, work
 
 
 def test_two_processes_create_the_database_and_log_at_once(two):
@@ -115,3 +120,86 @@ def test_a_locked_database_says_so(tmp_path):
     with pytest.raises(AqwError, match='locked by another program') as error: ModelRegistry(settings).names()
     assert 'try again' in error.value.do
     held.close()
+
+
+KEYS = some.one_of(some.text(min_size=1, max_size=8), some.sampled_from(("rmse_1h", "a b", "r/2", "a//b", "..", "a" * 250, "a" * 251)), some.integers())
+NUMBERS = some.one_of(some.floats(), some.integers(), some.integers(min_value=2**53, max_value=2**70), some.sampled_from(
+    (np.float32(.1), np.int64(2**60), np.uint8(3), 10**400, True, np.True_, None, "1.5", 1j, np.ones(1), float("inf"), float("-inf"), float("nan"))))
+PLAIN = some.recursive(some.one_of(some.none(), some.booleans(), some.floats(), some.integers(), some.text(max_size=5)),
+                       lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=3), inner, max_size=3), max_leaves=4)
+TEXTS = some.one_of(some.text(), PLAIN, some.builds(lambda c, n: c * n, some.characters(), some.sampled_from((5_999, 6_000, 6_001, 8_001, 100_001))), some.just(object()))
+
+
+@pytest.fixture(scope='module')
+def records(tmp_path_factory):
+    "A registry whose runs and tags are written and read as a version's are, without its files."
+    registry = ModelRegistry(Settings(home=tmp_path_factory.mktemp('records')))
+    registry.log_model(LinearRegression().fit([[0.], [1.]], [0., 1.]), 'line')
+    return registry
+
+
+def equal(a, b): return a.keys() == b.keys() and all(a[k] == b[k] or a[k] != a[k] and b[k] != b[k] for k in a)
+
+
+def kept(registry, metrics, params, tags):
+    "What a version gives back of a record."
+    record = checked_record(metrics, params, tags)
+    run = start_run(registry.client, 'line', record['metrics'], record['params'])
+    made = registry.client.create_model_version('line', 'file:///nowhere', run.info.run_id, tags=record['tags'])
+    version = registry.client.get_model_version('line', made.version)
+    return with_scores(registry.client, {'run_id':version.run_id, 'tags':version.tags})
+
+
+@cases(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(metrics=some.dictionaries(KEYS, NUMBERS, max_size=3), params=some.dictionaries(KEYS, TEXTS, max_size=3), tags=some.dictionaries(KEYS, TEXTS, max_size=2))
+def test_a_record_comes_back_as_it_went_in_or_is_refused_by_name(records, metrics, params, tags):
+    try: found = kept(records, metrics, params, tags)
+    except AqwError as error:
+        named = [k for k in (*metrics, *params, *tags) if repr(str(k)[:80]) in error.what or repr(k) in error.what]
+        assert named, error.what
+        return
+    assert equal(found['metrics'], metrics)
+    assert found['params'] == {k: text_of('param', k, v) for k, v in params.items()}
+    assert {k: found['tags'][k] for k in tags} == {k: text_of('tag', k, v) for k, v in tags.items()}
+
+
+@pytest.mark.parametrize('metrics, params', [({f'm{i}': i for i in range(1_100)}, {f'p{i}': i for i in range(250)}),
+                                             ({'a': float('inf'), 'b': float('-inf'), 'c': float('nan'), 'd': -1.797e308}, {'long': 'x' * 6_001, 'é': 'ü' * 90_000})])
+def test_many_and_extreme_values_come_back(records, metrics, params):
+    found = kept(records, metrics, params, {})
+    assert equal(found['metrics'], metrics)
+    assert found['params'] == {k: str(v) for k, v in params.items()}
+
+
+@pytest.fixture
+def silent():
+    "The address of a server that accepts and never answers."
+    with socket.create_server(('127.0.0.1', 0)) as server: yield f'127.0.0.1:{server.getsockname()[1]}'
+
+
+@pytest.mark.parametrize('entry', ['names', 'log', 'train', 'forecast', 'watch', 'api'])
+def test_a_server_that_never_answers_ends_every_entry(entry, silent, tmp_path):
+    from aq_workbench.api import create_app
+    from aq_workbench.forecast import champions
+    from fastapi.testclient import TestClient
+    settings = Settings(home=tmp_path, mlflow_tracking_uri=f'http://me:secret@{silent}', timeout=.2)
+    registry = ModelRegistry(settings)
+    calls = {'names': registry.names, 'log': lambda: registry.log_model(LinearRegression().fit([[0.], [1.]], [0., 1.]), 'line'),
+             'train': lambda: registry.champion('pm25_regressor', city='Delft'), 'forecast': lambda: champions(registry, 'Delft'), 'watch': lambda: registry.models()}
+    if entry == 'api': return answered_by_the_api(TestClient(create_app(settings)))
+    with pytest.raises(AqwError, match='gives no answer within 0.2 s') as error: calls[entry]()
+    assert silent in error.value.what
+    assert 'secret' not in str(error.value)
+    assert 'MLFLOW_TRACKING_URI' in error.value.do
+
+
+def answered_by_the_api(client):
+    answer = client.get('/models')
+    assert answer.status_code == 503
+    assert 'secret' not in answer.text
+
+
+def test_a_missing_driver_is_named(tmp_path):
+    with pytest.raises(AqwError, match='needs the driver pymssql') as error: ModelRegistry(Settings(home=tmp_path, mlflow_tracking_uri='mssql+pymssql://me:secret@db/x')).names()
+    assert error.value.do == 'pip install pymssql'
+    assert 'secret' not in str(error.value)

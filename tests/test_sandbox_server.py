@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from conftest import PATIENCE
 
 from aq_workbench.core import utc
 from aq_workbench.sandbox_server import run_sandbox
@@ -15,7 +16,7 @@ KEY = {'X-API-Key': 'sandbox'}
 
 @pytest.fixture(scope='module')
 def client():
-    with run_sandbox(cities=['Delhi', 'London'], stations=3, days=60, now=NOW) as base, httpx.Client(base_url=base, headers=KEY, timeout=60) as client:
+    with run_sandbox(cities=['Delhi', 'London'], stations=3, days=60, now=NOW) as base, httpx.Client(base_url=base, headers=KEY, timeout=PATIENCE) as client:
         yield client
 
 
@@ -142,13 +143,13 @@ def test_parts_that_do_not_fit_are_refused_with_a_text(client, query):
 
 
 def test_keys(client):
-    def ask(**headers): return httpx.get(f'{client.base_url}parameters', headers=headers)
+    def ask(**headers): return httpx.get(f'{client.base_url}parameters', headers=headers, timeout=PATIENCE)
     assert (ask().status_code, ask().json()) == (401, {'message': 'Unauthorized. A valid API key must be provided in the X-API-Key header.'})
     assert ask(**{'X-API-Key': 'guess'}).json() == {'detail': 'Invalid credentials'}
     good = ask(**{'X-API-Key': 'a' * 64})
     assert good.status_code == 200 and {f'x-ratelimit-{h}' for h in ('limit', 'used', 'remaining', 'reset')} <= set(good.headers)
     root = str(client.base_url).removesuffix('/v3/')
-    assert httpx.get(f'{root}/v2/latest').status_code == 410 and client.post('/parameters').status_code == 405
+    assert httpx.get(f'{root}/v2/latest', timeout=PATIENCE).status_code == 410 and client.post('/parameters').status_code == 405
 
 
 def test_a_client_that_waits_as_told_gets_everything():
@@ -156,7 +157,7 @@ def test_a_client_that_waits_as_told_gets_everything():
     with run_sandbox(cities=['London'], stations=1, days=3, now=NOW, limit_per_min=4, clock=lambda: watch[0]) as base:
         codes = []
         while codes.count(200) < 9:
-            reply = httpx.get(f'{base}/licenses', headers=KEY)
+            reply = httpx.get(f'{base}/licenses', headers=KEY, timeout=PATIENCE)
             codes.append(reply.status_code)
             if reply.status_code == 429:
                 assert reply.json() == {'detail': 'Too many requests'} and reply.headers['x-ratelimit-remaining'] == '0'
@@ -166,13 +167,13 @@ def test_a_client_that_waits_as_told_gets_everything():
 
 def test_the_truth_stands_beside(client, sensor):
     root = str(client.base_url).removesuffix('/v3/')
-    whole = httpx.get(f'{root}/truth/London', params={'start': '2016-03-20', 'end': '2016-03-27'}).json()
+    whole = httpx.get(f'{root}/truth/London', params={'start': '2016-03-20', 'end': '2016-03-27'}, timeout=PATIENCE).json()
     assert whole['simulated'] and len(whole['rows']) == 3 * 7 * 24
     true = {r['event_ts']: r['pm25'] for r in whole['rows'] if r['location_id'] == str(sensor // 100)}
     rows = results(client, f'/sensors/{sensor}/measurements', datetime_from='2016-03-20T00:00Z', datetime_to='2016-03-27T00:00Z', limit=1000)
     errors = sorted(abs(r['value'] - true[r['period']['datetimeTo']['utc']]) for r in rows)
     assert 0 < len(rows) <= len(true) and errors[len(errors) // 2] < 5, 'a station reports the truth, but for what was planted'
-    planted = httpx.get(f'{root}/truth/London/planted').json()['rows']
+    planted = httpx.get(f'{root}/truth/London/planted', timeout=PATIENCE).json()['rows']
     assert planted and {'kind', 'location_id', 'sensor_id', 'parameter', 'start', 'end'} <= set(planted[0])
 
 
@@ -180,14 +181,14 @@ def test_the_world_is_the_same_whenever_it_is_asked(client, sensor):
     "Another server, another present and another length of history: the same hours have the same values."
     window = dict(datetime_from='2016-03-01T00:00Z', datetime_to='2016-03-20T00:00Z', limit=1000)
     with run_sandbox(cities=['London'], stations=3, days=90, now='2016-04-10') as base:
-        other = httpx.get(f'{base}/sensors/{sensor}/hours', params=window, headers=KEY, timeout=60).json()['results']
+        other = httpx.get(f'{base}/sensors/{sensor}/hours', params=window, headers=KEY, timeout=PATIENCE).json()['results']
     assert other == results(client, f'/sensors/{sensor}/hours', **window)
 
 
 def test_it_goes_on_as_the_clock_does(monkeypatch):
     "A server that runs for days shows each new hour an hour late."
     monkeypatch.setenv('AQW_NOW', NOW)
-    with run_sandbox(cities=['London'], stations=1, days=5) as base, httpx.Client(base_url=base, headers=KEY, timeout=60) as client:
+    with run_sandbox(cities=['London'], stations=1, days=5) as base, httpx.Client(base_url=base, headers=KEY, timeout=PATIENCE) as client:
         def newest(): return max(r['datetime']['utc'] for r in results(client, '/parameters/2/latest'))
         seen = []
         for hours in (0, 30, 120):

@@ -15,7 +15,7 @@ from aq_workbench.groups import all_rows, compact
 from aq_workbench.joins import current_index
 from aq_workbench.store import FeatureStore, tidy_store
 from aq_workbench.tables import bucket_of, open_delta, read_own
-from conftest import aqw
+from conftest import PATIENCE, aqw
 from deltalake import DeltaTable
 from store_worker import frame
 
@@ -29,7 +29,7 @@ def s3():
     server = subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     url = f"http://127.0.0.1:{int(server.stdout.readline())}"
     options = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"}
-    httpx.put(f"{url}/bucket").raise_for_status()
+    httpx.put(f"{url}/bucket", timeout=PATIENCE).raise_for_status()
     yield options
     server.kill()
     server.wait()

@@ -14,7 +14,7 @@ from aq_workbench.core import AqwError, Settings
 from aq_workbench.groups import all_rows, history_of
 from aq_workbench.store import FeatureStore
 from aq_workbench.tables import open_delta, read_own
-from conftest import Worker, aqw, need
+from conftest import PATIENCE, Worker, aqw, need
 from store_worker import frame, stations_of
 
 KEY = ["location_id", "event_ts"]
@@ -40,7 +40,7 @@ def check_versions(store, group):
 def test_four_writers_a_reader_and_a_cleaner(tmp_path, crew, request, capsys):
     "Sixty hours in miniature: every hour once, corrections in order, and nobody ever reads half a batch."
     hours, stations = (60 if request.config.getoption("--soak") else 6), 25
-    options = {"home": tmp_path, "hours": hours, "stations": stations, "until": time.time() + 500, "expected": 4 * hours}
+    options = {"home": tmp_path, "hours": hours, "stations": stations, "until": time.time() + PATIENCE, "expected": 4 * hours}
     *writers, reader, cleaner = crew.together([{"job": "hourly", "name": name, **options} for name in "abcd"] + [{"job": "read", **options}, {"job": "clean", **options}])
     assert reader[-1].get("reads") and reader[-1]["hours"] == 4 * hours, reader
     store, saved = store_at(tmp_path), [word for said in writers for word in said[:-1]]
