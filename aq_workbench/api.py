@@ -91,6 +91,7 @@ class NoAnswer(AqwError):
 # %% ../nbs/56_api.ipynb #74ec175a
 ASK = "whoever runs this service finds the reason in its log, or with: aqw doctor"
 
+# %% ../nbs/56_api.ipynb #c8d7dc2c
 @contextmanager
 def reading(
     part:str   # What is read: 'the store'

@@ -181,6 +181,7 @@ def newest_values(
 FORECAST = ['location_id', 'parameter', 'issued_at', 'target_ts', 'horizon_h', 'mean']
 MEASURED = ['location_id', 'parameter', 'event_ts', 'period_min', 'available_ts', 'value', 'source', 'flags']
 
+# %% ../nbs/34_forecast.ipynb #6d7d58ba
 def having(
     df:pl.DataFrame,     # Forecasts or readings
     needed:list[str],    # Columns

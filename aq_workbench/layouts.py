@@ -346,6 +346,7 @@ def one_an_hour(
 PLACE = {'#site':pl.String, 'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String, 'lat':pl.Float64, 'lon':pl.Float64,
          'tz':pl.String, 'licence':pl.String, '#reason':pl.String}
 
+# %% ../nbs/04_layouts.ipynb #3467a344
 def put_in_place(
     cells:pl.DataFrame,     # Columns of `CELL`, `value` and `unit`
     places:list[dict],      # Columns of `PLACE`; `#reason` instead of a city where a site is refused

