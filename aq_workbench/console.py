@@ -255,7 +255,7 @@ def number_option(
 
 Cities = Annotated[str, typer.Option('--cities', help='Names with commas between; by default those of cities.yaml')]
 Source = Annotated[str, typer.Option('--source', help='Kind of source: auto, live, sandbox or files')]
-Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500), help='History that a first sync takes from a network')]
+Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500), help='History that a city should have, from a network: what is missing is fetched')]
 Folder = Annotated[str, typer.Option('--path', help='Folder (or file) with measurements')]
 Mapping = Annotated[str, typer.Option('--mapping', help='YAML that describes files in a format of their own')]
 Asof = Annotated[str, typer.Option('--asof', callback=moment_option, help='What counts as now, e.g. 2016-01-31; by default the last hour of the data')]

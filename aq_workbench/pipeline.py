@@ -180,7 +180,7 @@ class Job:
     path:str=''               # Folder of files
     mapping:str=''            # Description of files in a format of their own
     url:str=''                # Base of the OpenAQ API; empty: that of the settings
-    days:int=400              # History of a first sync
+    days:int=400              # History that a city should have
     asof:str=''               # The present; empty: the city's last hour
     asked:bool=False          # Train even where the last verdict is content
     replace:bool=False        # Take back what the source brought before, then load it as history
