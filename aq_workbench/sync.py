@@ -285,15 +285,16 @@ def sync_window(
     city:str,                  # Its name
     *, window:Stretch,         # What is asked for
     moment:datetime,           # The present
-    replace:bool=False         # In the place of what the store holds of the sensors that come
-)->tuple[pl.DataFrame, SaveResult, int]:   # What came, what the store made of it, rows that were taken back
+    replace:bool=False         # In the place of what the store holds of it
+)->tuple[pl.DataFrame, SaveResult, int]:   # What came, what the store made of it, and rows that it replaced
     "Bring one stretch of a city's readings into the store; `NoReadings` where there are none."
     start, end = window
     readings = fetcher.fetch_city(city, start=start, end=end)
     if readings.is_empty(): raise NoReadings(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
-    after = start + timedelta(microseconds=1)   # the hour that ends at `start` was not asked for
+    readings = flag_readings(readings)
     replaced = take_back(store, readings, start, end) if replace else 0
-    return readings, store.write(flag_readings(readings), asked=(after, min(end, could_come(readings, moment)))), replaced
+    after = start + timedelta(microseconds=1)   # the hour that ends at `start` was not asked for
+    return readings, store.write(readings, asked=(after, min(end, could_come(readings, moment)))), replaced
 
 # %% ../nbs/27_sync.ipynb #c0ab38e7
 def sync_live(
@@ -314,9 +315,11 @@ def sync_live(
         try: came.append(sync_window(store, fetcher, city, window=window, moment=moment))
         except NoReadings: continue
     readings = pl.concat(r for r, *_ in came).filter(misdated(now()).is_null())
-    saved = came[-1][1]._replace(**{k: sum(getattr(s, k) for _, s, _ in came) for k in ('added', 'corrected', 'unchanged', 'refused')})
+    counts = {k: sum(getattr(s, k) for _, s, _ in came) for k in ('added', 'corrected', 'unchanged', 'refused')}
+    saved = came[-1][1]._replace(**counts)
     stations = stations_of(readings, known_stations(store, city, listed=skipped), could_come(readings, moment))
-    return {**sync_summary(readings, saved), **stations, 'skipped': skipped, 'refused': saved.refused, 'replaced': came[0][2], 'notes': []}
+    return {**sync_summary(readings, saved), **stations, 'skipped': skipped, 'refused': saved.refused,
+            'replaced': came[0][2], 'notes': []}
 
 # %% ../nbs/27_sync.ipynb #7ea5be7a
 def sync_city(
