@@ -103,7 +103,7 @@ def forecast(city:Annotated[str, typer.Argument(help='A city to show in the term
     Example: aqw forecast Delhi, or for a schedule: aqw forecast --cities Delhi,Beijing
     """
     if not city: step('forecast', cities, source, asof=asof, workers=workers)
-    if cities: raise AqwError(f"{city!r} and --cities {cities} say two things", f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities Delhi,Beijing")
+    if cities: raise AqwError(f"{city!r} and --cities {quoted(cities)} say two things", f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities Delhi,Beijing")
     from aq_workbench.fresh import tell_forecast
     raise typer.Exit(tell_forecast(city, settings=settings_for(source), console=Console(), asof=asof))
 
