@@ -77,9 +77,13 @@ def demo(
 
 # %% ../nbs/69_cli.ipynb #a96c8cef
 @app.command(rich_help_panel=FLOW)
-def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:Mapping='', days:Days=400, workers:Workers=0):
-    "Bring measurements into the feature store; what is there already is not added again."
-    raise typer.Exit(tell_outcome(gather(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers), Console()))
+def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:Mapping='', days:Days=400, workers:Workers=0,
+          replace:Annotated[bool, typer.Option('--replace', help='Take back what this source brought before, on record, and load it as history')]=False):
+    """Bring measurements into the feature store; what is there already is not added again.
+
+    After a mapping was mended: aqw fetch --cities Turin --path turin --mapping turin.yaml --replace
+    """
+    raise typer.Exit(tell_outcome(gather(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers, replace=replace), Console()))
 
 @app.command(rich_help_panel=FLOW)
 def train(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0, repeat:Annotated[str, typer.Option('--repeat', help='Train the model of this MLflow run again, from the same rows, and compare')]=''):
@@ -99,7 +103,7 @@ def forecast(city:Annotated[str, typer.Argument(help='A city to show in the term
     Example: aqw forecast Delhi, or for a schedule: aqw forecast --cities Delhi,Beijing
     """
     if not city: step('forecast', cities, source, asof=asof, workers=workers)
-    if cities: raise AqwError(f"{city!r} and --cities {cities} say two things", f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities Delhi,Beijing")
+    if cities: raise AqwError(f"{city!r} and --cities {quoted(cities)} say two things", f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities Delhi,Beijing")
     from aq_workbench.fresh import tell_forecast
     raise typer.Exit(tell_forecast(city, settings=settings_for(source), console=Console(), asof=asof))
 

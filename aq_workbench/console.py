@@ -225,6 +225,9 @@ def tell_outcome(
     whole = outcome.whole
     if whole['cities']: console.print(summary_of_run(whole['cities']))
     if whole['failed']: console.print(failures_text(whole['failed']), soft_wrap=True, highlight=False)
+    for city, e in whole['cities'].items():
+        if e.get('replaced'): console.print(f"{city}: {e['replaced']:,} rows of before were taken back, on record.", markup=False)
+        for note in e.get('notes', []): console.print(f"{city}: {note}", markup=False, soft_wrap=True, highlight=False)
     console.print(f"[bold]Notebooks, results and report[/]: {outcome.path.parent}", soft_wrap=True)
     if outcome.report.get('pdf') not in (None, 'None'): console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
     elif outcome.report.get('pdf_missing'): console.print(f"No PDF: {outcome.report['pdf_missing']}", soft_wrap=True)

@@ -68,7 +68,7 @@ def rows_since(
     if any(f is None for f in found): return None
     paths = [f'{place}/{f}' for files in found for f in files]   # the log's own names, month and file
     if place.local and not all(os.path.exists(p) for p in paths): return None
-    parts = [pl.scan_parquet(p, storage_options=place.storage or None, hive_partitioning=False) for p in paths]
+    parts = [pl.scan_parquet(p, storage_options=place.storage or None, hive_partitioning=False, glob=False) for p in paths]
     return pl.concat(parts, how='diagonal_relaxed') if parts else pl.LazyFrame()
 
 # %% ../nbs/24_joins.ipynb #cf4f5862

@@ -275,7 +275,7 @@ def forecast_window(
     if 'forecast' not in city['frames']: return None
     path = below(frames, *str(city['frames']['forecast']).split('/'))
     if not path.exists(): raise AqwError(f"the run's frame {path} is not there", "run the city again, or give results.json in its own folder")
-    window = two_weeks(pl.read_parquet(path))
+    window = two_weeks(pl.read_parquet(path, glob=False))
     return None if window.is_empty() else window
 
 # %% ../nbs/52_report.ipynb #464cb51e

@@ -234,7 +234,12 @@ def scan_table(
     table:DeltaTable   # Open
 )->pl.LazyFrame:
     "The rows of a table, wherever it lies."
-    return pl.scan_delta(table, use_pyarrow='=' in unquote(table.table_uri))
+    if '=' not in unquote(table.table_uri) or not table.metadata().partition_columns: return pl.scan_delta(table)
+    schema, files = pl.Schema(table.schema()), pl.DataFrame(table.get_add_actions(flatten=True))
+    options = dict(schema={c: t for c, t in schema.items() if c != 'month'}, missing_columns='insert', extra_columns='ignore', hive_partitioning=False, glob=False)
+    read = lambda month: pl.scan_parquet(table.file_uris([('month', '=', month)]), storage_options=table._storage_options, **options)
+    parts = [read(m).with_columns(month=pl.lit(m)).select(schema.names()) for m in files['partition.month'].unique().sort()] if files.height else []
+    return pl.concat(parts) if parts else pl.LazyFrame(schema=schema)
 
 # %% ../nbs/20_tables.ipynb #6e441135
 def newest_version(

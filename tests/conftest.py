@@ -189,6 +189,7 @@ def measured(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, measured):
-    "A home in which `aqw run` has run once, and what it printed."
-    home = tmp_path_factory.mktemp("home")
+    "A home, of a name that libraries stumble over, in which `aqw run` has run once, and what it printed."
+    home = tmp_path_factory.mktemp("home") / "Air quality = 100 %"
+    home.mkdir()
     return home, aqw("run", "--source", "files", "--path", measured, "--cities", "Beijing", home=home)
