@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from .core import AqwError
-from .models import AqiClassifier, Forecaster, category_of, persistence, same_hour_yesterday
+from .models import AqiClassifier, Forecaster, TooLittle, category_of, persistence, same_hour_yesterday
 
 # %% ../nbs/31_evaluate.ipynb #f03a0545
 def split(
@@ -21,10 +21,10 @@ def split(
     test_end:datetime,      # Last issue time of the test
     purge_h:int             # Hours before the test that belong to neither part; at least the longest horizon
 )->tuple:                   # Rows to fit on, rows to test on
-    "Fit before, test after, with a purge between; `AqwError` where a part is empty."
+    "Fit before, test after, with a purge between; `TooLittle` where a part is empty."
     fit = frame.filter(pl.col('issued_at') < test_start - timedelta(hours=purge_h))
     test = frame.filter(pl.col('issued_at').is_between(test_start, test_end))
-    if fit.is_empty() or test.is_empty(): raise AqwError(
+    if fit.is_empty() or test.is_empty(): raise TooLittle(
         f"a test from {test_start} to {test_end} with a purge of {purge_h} h leaves {fit.height} rows to fit on and {test.height} to test on; "
         f"the frame has {frame['issued_at'].min()} to {frame['issued_at'].max()}", "choose a test within the data")
     return fit, test

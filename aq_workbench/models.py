@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MIN_HOURS', 'LEARNER', 'SIDE_BY_SIDE', 'FOLDS', 'LEVELS', 'MULTICLASS', 'persistence', 'same_hour_yesterday',
-           'matrix', 'learnable', 'binned', 'train', 'folds', 'residual_quantiles', 'residual_bands', 'add_bands',
-           'manifest_text', 'write_bundle', 'read_bundle', 'fit_horizon', 'booster_of', 'save_model', 'Forecaster',
-           'category_of', 'transition_table', 'fit_categories', 'AqiClassifier', 'load_bundle', 'BundleModel']
+           'matrix', 'TooLittle', 'learnable', 'binned', 'train', 'folds', 'residual_quantiles', 'residual_bands',
+           'add_bands', 'manifest_text', 'write_bundle', 'read_bundle', 'fit_horizon', 'booster_of', 'save_model',
+           'Forecaster', 'category_of', 'transition_table', 'fit_categories', 'AqiClassifier', 'load_bundle',
+           'BundleModel']
 
 # %% ../nbs/30_models.ipynb #e920e8dc
 import json
@@ -53,14 +54,17 @@ def matrix(
 # %% ../nbs/30_models.ipynb #e272f4c1
 MIN_HOURS = 60*24
 
+class TooLittle(AqwError):
+    "A history that is too short to learn from."
+
 def learnable(
     frame:pl.DataFrame,  # Features and targets
     horizons             # Hours ahead
 )->pl.DataFrame:         # The rows that start from a known PM2.5
-    "Rows to learn from; `AqwError` where a horizon has fewer than `MIN_HOURS` hours with an outcome."
+    "Rows to learn from; `TooLittle` where a horizon has fewer than `MIN_HOURS` hours with an outcome."
     rows = frame.filter(pl.col('pm25').is_not_null())
     hours = {h: rows.filter(pl.col(f'y_{h}').is_not_null())['issued_at'].n_unique() for h in horizons}
-    if min(hours.values()) < MIN_HOURS: raise AqwError(
+    if min(hours.values()) < MIN_HOURS: raise TooLittle(
         f"too little to learn from: hours with a PM2.5 and its outcome, by horizon, {hours}; {MIN_HOURS} (60 days) are the least",
         "load a longer history of this city")
     return rows
@@ -221,7 +225,7 @@ class Forecaster:
     ): self.horizons, self.seed, self.params = list(horizons), seed, params or {}
 
     def fit(self, frame:pl.DataFrame):
-        "Learn from features and targets; `AqwError` for fewer than 60 days of hours."
+        "Learn from features and targets; `TooLittle` for fewer than 60 days of hours."
         rows, params = learnable(frame, self.horizons), {**LEARNER, 'objective':'l2', 'seed':self.seed, **self.params}
         self.features_, self.boosters_, self.bands_ = feature_names(rows), {}, {}
         data, x = binned(rows, self.features_, params), matrix(rows, self.features_)
@@ -279,7 +283,7 @@ class AqiClassifier:
     ): self.horizons, self.seed = list(horizons), seed
 
     def fit(self, frame:pl.DataFrame):
-        "Learn from features and targets; `AqwError` for fewer than 60 days of hours."
+        "Learn from features and targets; `TooLittle` for fewer than 60 days of hours."
         rows, params = learnable(frame, self.horizons), {**MULTICLASS, 'seed':self.seed}
         self.features_, self.boosters_, self.transitions_, self.shares_ = feature_names(rows), {}, {}, {}
         data = binned(rows, self.features_, params)

@@ -22,6 +22,7 @@ from rich.text import Text
 from .aqi import CATEGORIES
 from .core import utc
 from .terminal import INITIALS, badge, city_forecasts, figure
+from .training import NOTHING_NEW
 
 # %% ../nbs/60_summary.ipynb #7bc71cd2
 def plain_table(
@@ -288,9 +289,9 @@ def notes_of(
     "The sentences of a run, each after the cities that it is true of."
     stages, said = stages_of(cities), {}
     for city, e in cities.items():
-        idle = nothing_came(e) and not e.get('trained')
+        idle = nothing_came(e) and e.get('reason', NOTHING_NEW) == NOTHING_NEW
         quiet = [f"nothing new. No row was added{', no model trained' if 'train' in stages else ''}"]
-        told = fetch_notes(e) + (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
+        told = fetch_notes(e) + ['no row was added']*(nothing_came(e) and not idle) + (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
         for sentence in told: said.setdefault(sentence, []).append(city)
     return [f"{', '.join(names)}: {sentence}." for sentence, names in said.items()]
 

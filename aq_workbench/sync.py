@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['SOURCES', 'SILENT_H', 'Stretch', 'OVERLAP', 'batches_of', 'sync_summary', 'as_sources', 'note_sources', 'city_names',
            'earlier_reads', 'nameless_batches', 'reading_notes', 'stations_of', 'known_stations', 'sync_folder',
-           'city_rows', 'city_asof', 'city_written', 'gaps_between', 'asked_for', 'due_windows', 'could_come',
-           'take_back', 'sync_window', 'sync_live', 'sync_city']
+           'city_rows', 'city_asof', 'city_latest', 'city_written', 'gaps_between', 'asked_for', 'due_windows',
+           'could_come', 'take_back', 'sync_window', 'sync_live', 'sync_city']
 
 # %% ../nbs/27_sync.ipynb #e4591d2d
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import polars as pl
 
 from .core import LAG_H, TS, AqwError, Settings, check_kind, now, quoted, utc
@@ -200,6 +201,18 @@ def city_asof(
     last = city_rows(store, city, where=pl.col('parameter') == 'pm25').select(pl.col('event_ts').max()).collect().item()
     if last is None: raise AqwError(f"the store has no PM2.5 of {city!r}", "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
     return last
+
+# %% ../nbs/27_sync.ipynb #fb1c0cf9
+def city_latest(
+    store:FeatureStore,  # Where the readings are
+    city:str,            # Its name or slug
+    n:int=5              # Rows
+)->pd.DataFrame:         # In the order of time
+    "The last `n` readings of a city by time."
+    last = city_rows(store, city).select(pl.col('event_ts').max()).collect().item()
+    rows, days = pl.DataFrame(), 3
+    while rows.height < n and days < 10_000: rows, days = city_rows(store, city, start=last - timedelta(days=days)).collect(), days*30
+    return rows.sort('event_ts', 'location_id', 'parameter').tail(n).to_pandas()
 
 # %% ../nbs/27_sync.ipynb #6dab4b05
 def city_written(

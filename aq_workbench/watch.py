@@ -128,5 +128,6 @@ def last_verdict(
     "The newest verdict on a city."
     store = FeatureStore(settings)
     if 'verdicts' not in store.groups(): return None
-    rows = store.scan('verdicts', where=pl.col('city') == city).sort('event_ts').tail(1).collect()
+    names = [c for c in store.scan('verdicts').select(pl.col('city').unique()).collect()['city'] if city_slug(c) == city_slug(city)]
+    rows = store.scan('verdicts', where=pl.col('city').is_in(names)).sort('event_ts').tail(1).collect()
     return json.loads(rows['verdict'].item()) if rows.height else None
