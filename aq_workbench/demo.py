@@ -484,7 +484,7 @@ STEPS = {
             work_registry, show_versions, (challenge,)),
     5: Step('Drift', 'Has the air changed? You see the last 30 days of London against the 30 before, by daily means; then the same days with PM2.5 sensors that read twice as much.',
             work_drift, show_drift, (find_drift,)),
-    6: Step('API and dashboard', 'The champion forecasts, and a server on this machine says what. You see its JSON.',
+    6: Step('API and dashboard', 'The champion forecasts, and a server on this machine answers in JSON.',
             work_api, show_answers, (serve_forecasts,))}
 
 # %% ../nbs/66_demo.ipynb #2402122a
