@@ -77,12 +77,14 @@ def runs(
     series:list[str]    # What names a series, the batch among it
 )->pl.DataFrame:        # The series, and `found`: a list of first, last, step
     "The hours of each series as unbroken runs."
-    hours = df.select(*series, 'event_ts').unique().sort(*series, 'event_ts')
-    hours = hours.with_columns(gap=pl.col('event_ts').diff().dt.total_microseconds().over(series))
-    hours = hours.with_columns(step=pl.col('gap').min().over(series).fill_null(1))
+    each = df.group_by(series, maintain_order=True).agg(event_ts=pl.col('event_ts').unique().sort()).with_row_index('n')
+    hours = each.select('n', 'event_ts').explode('event_ts')   # a number names a series faster than its texts
+    hours = hours.with_columns(gap=pl.col('event_ts').diff().dt.total_microseconds().over('n'))
+    hours = hours.with_columns(step=pl.col('gap').min().over('n').fill_null(1))
     hours = hours.with_columns(run=(pl.col('gap') != pl.col('step')).fill_null(True).cum_sum())
-    each = hours.group_by(*series, 'run', maintain_order=True).agg(first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), step=pl.col('step').first())
-    return each.group_by(series, maintain_order=True).agg(found=pl.struct('first', 'last', 'step'))
+    ends = hours.group_by('n', 'run', maintain_order=True).agg(first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), step=pl.col('step').first())
+    found = ends.group_by('n', maintain_order=True).agg(found=pl.struct('first', 'last', 'step'))
+    return each.drop('event_ts').join(found, on='n', how='left', maintain_order='left').drop('n')
 
 # %% ../nbs/21_facts.ipynb #039c78cb
 def spans(

@@ -148,7 +148,7 @@ def ledger_rows(
     df:pl.DataFrame   # Rows about to be written
 )->pl.DataFrame:      # batch_id, the key without event_ts, start, end, added, version
     "The ledger's entries that concern some rows: their batches, and the stretches that they lie in."
-    empty = spans(df, key_of(df.columns)).clear().with_columns(added=pl.lit(0, pl.Int64), version=pl.lit(0, pl.Int64))
+    empty = spans(df.clear(), key_of(df.columns)).with_columns(added=pl.lit(0, pl.Int64), version=pl.lit(0, pl.Int64))
     if df.is_empty(): return empty
     meets = (pl.col('start') <= df['event_ts'].max()) & (pl.col('end') >= df['event_ts'].min())
     mine = read_own(root/f'_{group}_batches', empty, meets | pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
