@@ -77,9 +77,13 @@ def demo(
 
 # %% ../nbs/69_cli.ipynb #a96c8cef
 @app.command(rich_help_panel=FLOW)
-def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:Mapping='', days:Days=400, workers:Workers=0):
-    "Bring measurements into the feature store; what is there already is not added again."
-    raise typer.Exit(tell_outcome(gather(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers), Console()))
+def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:Mapping='', days:Days=400, workers:Workers=0,
+          replace:Annotated[bool, typer.Option('--replace', help='Take back what this source brought before, on record, and load it as history')]=False):
+    """Bring measurements into the feature store; what is there already is not added again.
+
+    After a mapping was mended: aqw fetch --cities Turin --path turin --mapping turin.yaml --replace
+    """
+    raise typer.Exit(tell_outcome(gather(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers, replace=replace), Console()))
 
 @app.command(rich_help_panel=FLOW)
 def train(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0, repeat:Annotated[str, typer.Option('--repeat', help='Train the model of this MLflow run again, from the same rows, and compare')]=''):

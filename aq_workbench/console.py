@@ -225,6 +225,9 @@ def tell_outcome(
     whole = outcome.whole
     if whole['cities']: console.print(summary_of_run(whole['cities']))
     if whole['failed']: console.print(failures_text(whole['failed']), soft_wrap=True, highlight=False)
+    for city, e in whole['cities'].items():
+        if e.get('replaced'): console.print(f"{city}: {e['replaced']:,} rows of before were taken back, on record.", markup=False)
+        for note in e.get('notes', []): console.print(f"{city}: {note}", markup=False, soft_wrap=True, highlight=False)
     console.print(f"[bold]Notebooks, results and report[/]: {outcome.path.parent}", soft_wrap=True)
     if outcome.report.get('pdf') not in (None, 'None'): console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
     elif outcome.report.get('pdf_missing'): console.print(f"No PDF: {outcome.report['pdf_missing']}", soft_wrap=True)
@@ -252,7 +255,7 @@ def number_option(
 
 Cities = Annotated[str, typer.Option('--cities', help='Names with commas between; by default those of cities.yaml')]
 Source = Annotated[str, typer.Option('--source', help='Kind of source: auto, live, sandbox or files')]
-Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500), help='History that a first sync takes from a network')]
+Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500), help='History that a city should have, from a network: what is missing is fetched')]
 Folder = Annotated[str, typer.Option('--path', help='Folder (or file) with measurements')]
 Mapping = Annotated[str, typer.Option('--mapping', help='YAML that describes files in a format of their own')]
 Asof = Annotated[str, typer.Option('--asof', callback=moment_option, help='What counts as now, e.g. 2016-01-31; by default the last hour of the data')]

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['RADIUS_KM', 'SHOWN', 'STORES', 'FRESH', 'city_or_none', 'check_pins', 'wanted_ids', 'find_stations', 'age_text',
            'unit_problem', 'sensor_reasons', 'choose_sensors', 'skip_record', 'select_sensors', 'our_names',
-           'as_readings', 'as_shown', 'open_source', 'why_simulated', 'announced', 'nothing_came', 'concerns_all',
-           'CitySensors', 'CityReadings', 'LiveDataFetcher']
+           'as_readings', 'as_shown', 'open_source', 'why_simulated', 'announced', 'NoReadings', 'nothing_came',
+           'concerns_all', 'CitySensors', 'CityReadings', 'LiveDataFetcher']
 
 # %% ../nbs/15_fetcher.ipynb #4aeb1bd9
 import time
@@ -214,16 +214,19 @@ def announced(
     return wait
 
 # %% ../nbs/15_fetcher.ipynb #f03df9fb
+class NoReadings(AqwError):
+    "The source has nothing for a city and a stretch of time."
+
 def nothing_came(
     city:str,             # Its name
     skipped:list[dict],   # What was left out
     *, ahead:float|None,  # Seconds, from the client
     stretch:str           # What was asked for
-)->AqwError:
+)->NoReadings:
     "The error for a city without readings."
     reasons = [f"{s['location'] or s['location_id']} {s['parameter'] or ''}: {s['reason']}".replace(' :', ':') for s in skipped]
     said = f"; {len(skipped)} left out, such as {'; '.join(reasons[:3])}" if reasons else ''
-    return AqwError(f"the source has no readings of {city} {stretch}{said}{skew_note(ahead)}", "ask for more days, or pin stations that are alive with location=[ids]")
+    return NoReadings(f"the source has no readings of {city} {stretch}{said}{skew_note(ahead)}", "ask for more days, or pin stations that are alive with location=[ids]")
 
 # %% ../nbs/15_fetcher.ipynb #3d767b08
 def concerns_all(

@@ -98,8 +98,9 @@ def fetch_newest(
     hours:int              # From `hours_behind`
 )->dict:                   # Counts and times
     "Bring the city's missing hours into the store."
-    with base_url(settings.source, [city], days=min(hours//24 + 10, 2192)) as url:
-        return sync_city(city, settings=settings, url=url)
+    days = min(hours//24 + 10, 2192)
+    with base_url(settings.source, [city], days=days) as url:
+        return sync_city(city, settings=settings, url=url, days=days)
 
 def bring_up_to_date(
     city:str,              # As the store spells it

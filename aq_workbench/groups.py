@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TAGS', 'ROWS', 'EVERY', 'group_name', 'groups_in', 'tags_of', 'version_number', 'open_table', 'months_between',
            'all_rows', 'scan_group', 'rows_beside', 'current_beside', 'ledger_rows', 'mark_replays', 'order_of',
-           'fresh_rows', 'tell_ledger', 'write_once', 'write_group', 'history_of', 'forget', 'withdraw_batch',
-           'diff_of', 'tag_version', 'remember', 'restore_group']
+           'fresh_rows', 'tell_ledger', 'write_once', 'write_group', 'history_of', 'forget', 'condition',
+           'withdraw_rows', 'withdraw_batch', 'diff_of', 'tag_version', 'remember', 'restore_group']
 
 # %% ../nbs/23_groups.ipynb #65bb8f6b
 import re
@@ -267,26 +267,56 @@ def forget(
     with explained(place): return retried(lambda: open_delta(place).delete(which)['num_deleted_rows'], place)
 
 # %% ../nbs/23_groups.ipynb #041beb7f
-def withdraw_batch(
-    root:Place,      # The store
-    group:str,       # Name of the group
-    batch_id:str,    # The batch
-    reason:str=''    # Why, for the record
-)->int:              # Rows that were withdrawn
-    "Take a wrong load out of every `asof`, on record."
-    batch_id = id_text(batch_id)
-    mine, back = f"batch_id = '{batch_id.replace(chr(39), 2*chr(39))}'", root/f'_{group}_withdrawn'
+def condition(
+    columns:dict[str, list[str]],   # Column -> the values that are meant
+    start:datetime|None=None,       # event_ts after this moment
+    end:datetime|None=None          # event_ts up to this one
+)->tuple[pl.Expr, str]:             # For polars, and in SQL
+    "Which rows are meant."
+    text = lambda v: "'" + v.replace("'", "''") + "'"
+    parts = [(pl.col(c).is_in(v), f"{c} in ({', '.join(map(text, v))})") for c, v in columns.items()]
+    if start: parts.append((pl.col('event_ts') > pl.lit(start).cast(TS), f"event_ts > '{start.isoformat()}'"))
+    if end: parts.append((pl.col('event_ts') <= pl.lit(end).cast(TS), f"event_ts <= '{end.isoformat()}'"))
+    return pl.all_horizontal(True, *(e for e, _ in parts)), ' and '.join(s for _, s in parts)
+
+# %% ../nbs/23_groups.ipynb #36c18a88
+def withdraw_rows(
+    root:Place,              # The store
+    group:str,               # Name of the group
+    which:tuple,             # From `condition`
+    *, reason:str,           # Why, for the record
+    message:str              # For the table's history
+)->pl.DataFrame:             # The rows that were withdrawn
+    "Take rows out of every `asof`, on record."
+    meant, sql = which
     def once():
         table = open_table(root, group)
-        rows = scan_table(table).filter(pl.col('batch_id') == batch_id).drop('month').collect()
-        if rows.is_empty(): return 0
+        rows = scan_table(table).filter(meant).drop('month').collect()
+        if rows.is_empty(): return rows
         told = rows.with_columns(withdrawn_ts=pl.lit(now()).cast(TS), reason=pl.lit(reason))
-        add_own(back, told.clear(), lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti', nulls_equal=True))
-        note = commit_note(f'withdrew batch {batch_id}: {reason}', rows.height, (table.transaction_version(WRITER) or 0) + 1)
-        return table.delete(mine, commit_properties=note)['num_deleted_rows']
-    with explained(root/group): done = retried(once, root/group)
-    if not forget(root, group, mine) and not done: raise AqwError(f"{group!r} has no rows of batch {batch_id!r}", "store.batches() lists them")
-    return done
+        new = lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti', nulls_equal=True)
+        add_own(root/f'_{group}_withdrawn', told.clear(), new)
+        turn = (table.transaction_version(WRITER) or 0) + 1
+        table.delete(sql, commit_properties=commit_note(f'{message}: {reason}', rows.height, turn))
+        return rows
+    with explained(root/group): return retried(once, root/group)
+
+# %% ../nbs/23_groups.ipynb #0031e791
+def withdraw_batch(
+    root:Place,           # The store
+    group:str,            # Name of the group
+    batch_id:str,         # The batch
+    reason:str='',        # Why, for the record
+    *, city:list[str]=()  # Of these cities only, as the rows spell them
+)->int:                   # Rows that were withdrawn
+    "Take a wrong load out of every `asof`, on record."
+    batch = {'batch_id': [id_text(batch_id)]}
+    mine = batch | ({'city': list(city)} if city else {})
+    gone = withdraw_rows(root, group, condition(mine), reason=reason, message=f'withdrew batch {batch_id}')
+    if city: batch['sensor_id'] = gone['sensor_id'].unique().to_list() or ['']
+    if not forget(root, group, condition(batch)[1]) and gone.is_empty():
+        raise AqwError(f"{group!r} has no rows of batch {batch_id!r}", "store.batches() lists them")
+    return gone.height
 
 # %% ../nbs/23_groups.ipynb #62489017
 def diff_of(

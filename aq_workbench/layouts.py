@@ -29,6 +29,9 @@ class Batch(NamedTuple):
     readings:pl.DataFrame   # Columns and types of `core.READING`
     refused:pl.DataFrame    # What is neither a reading nor simply missing: columns of `REFUSED`
     batch_id:str            # 16 hex digits: the same bytes, read the same way, are the same batch
+    content:str=''          # 16 hex digits of the bytes alone
+    how:str=''              # 16 hex digits of the way it was read alone
+    path:str=''             # Where the file lies
 
 REFUSED = {'reason':pl.String, 'line':pl.Int64, 'name':pl.String, 'row':pl.String}   # `row`: the raw row as JSON
 
@@ -381,4 +384,6 @@ def assemble(
     cells, nowhere = put_in_place(cells, places, name)
     readings = cells.rename({'#end':'event_ts'}).with_columns(period_min=pl.lit(time.period_min), source=pl.lit(source))
     how = json.dumps([source, layout.model_dump(mode='json'), zone, temperature_c])
-    return Batch(name, check_readings(readings), pl.concat([left_out, again, nowhere]), batch_hash(path, how))
+    digest = lambda data: hashlib.sha256(data).hexdigest()[:16]
+    return Batch(name, check_readings(readings), pl.concat([left_out, again, nowhere]), batch_hash(path, how),
+                 content=digest(Path(path).read_bytes()), how=digest(how.encode()), path=str(Path(path).resolve()))

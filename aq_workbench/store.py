@@ -302,9 +302,9 @@ class StoreWriter(StoreHistory):
 # %% ../nbs/25_store.ipynb #66e53248
 class FeatureStore(StoreWriter):
     "Versioned features of one data root: append, ask as of a moment, ask for a version, join to labels."
-    def withdraw(self, batch_id, reason='', group=READINGS)->int:
-        "Take a wrong load out of every `asof`, on record; how many rows that was."
-        return withdraw_batch(self.root, group, batch_id, reason)
+    def withdraw(self, batch_id, reason='', group=READINGS, *, city=())->int:
+        "Take a wrong load out of every `asof`, on record; how many rows that was. `city`: only the rows of these."
+        return withdraw_batch(self.root, group, batch_id, reason, city=[city] if isinstance(city, str) else city)
 
     def tag(self, tag, version=None, group=READINGS)->int:
         "Name a version, the newest by default: vacuum keeps it, and it can be asked for by name."

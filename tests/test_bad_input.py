@@ -1,5 +1,6 @@
 "What people get wrong: each is two lines that say what to do, an exit code, and nothing lost."
 import json
+import shlex
 import shutil
 import subprocess
 
@@ -124,3 +125,27 @@ def test_full_disk(folder, tmp_path):
 def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in aqw("drift", "Delhi", home=tmp_path, AQW_DEBUG="1").stderr
     refused(aqw("drift", "Delhi", home=tmp_path), "nobody has watched 'Delhi'", "aqw monitor")
+
+
+def test_a_mended_mapping_takes_the_wrong_reading_back(tmp_path):
+    "A file was read in the wrong unit and with the wrong stamp; the command that the note names makes it history, read rightly."
+    home, files, mapping = tmp_path / "home", tmp_path / "my files", tmp_path / "my mapping.yaml"
+    for place in (home, files): place.mkdir()
+    (files / "markt.csv").write_text("time,co\n" + "".join(f"2016-02-01 {h:02}:00,{h + 1}\n" for h in range(24)))
+    rules = "city: Delft\nlocation: Markt\ntime: {column: time, stamp: %s, zone: UTC}\ncolumns: {co: {parameter: co, unit: %s}}\n"
+    store = FeatureStore(Settings(home=home, source="files"))
+    mapping.write_text(rules % ("end", "µg/m³"))
+    wrong = sync_folder(store, files, "Delft", mapping=mapping)
+    mapping.write_text(rules % ("start", "mg/m³"))
+    mended = sync_folder(store, files, "Delft", mapping=mapping)
+    assert [wrong[k] for k in ("added", "corrected", "notes")] == [24, 0, []]
+    assert [mended[k] for k in ("added", "corrected")] == [1, 23]
+    assert store.load_features(asof="2016-02-03")["value"].min() == 1, "the past knows the wrong unit"
+    program, *words = shlex.split(mended["notes"][0].partition("history: ")[2])
+    done = aqw(*words, home=home)
+    assert (program, done.returncode) == ("aqw", 0), done.stdout + done.stderr
+    assert "48 rows of before were taken back, on record" in done.stdout
+    past = store.load_features(asof="2016-02-03")
+    assert past["value"].tolist() == [1000. * (h + 1) for h in range(24)]
+    assert str(past["event_ts"].min()) == "2016-02-01 01:00:00+00:00", "the hour that only the wrong reading had is gone"
+    assert len(store.load_features()) == 24

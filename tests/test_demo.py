@@ -93,7 +93,7 @@ def test_the_store_knows_what_was_known(steps, settings):
 
 
 def test_training_is_what_was_registered(steps, settings):
-    kept = json.loads((settings.home / "data/sandbox/trained/london.json").read_text(encoding="utf-8"))
+    kept = json.loads((settings.home / "data/sandbox/trained/london.json").read_text(encoding="utf-8"))["versions"]["1"]
     metrics = ModelRegistry(settings).champion("pm25_regressor-london")["metrics"]
     rows = {int(row[0]): numbers(row[1:]) for row in table(steps[3], "hours ahead")}
     assert sorted(rows) == [1, 6, 24]
