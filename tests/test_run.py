@@ -159,7 +159,7 @@ def test_one_failing_city_leaves_the_others_running(measured, tmp_path):
 
 
 def test_two_runs_on_one_data_root(measured, tmp_path):
-    hold = "import sys, time; from aq_workbench.core import Settings; from aq_workbench.pipeline import one_run\nwith one_run(Settings(home=sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    hold = "import sys, time; from aq_workbench.core import Settings; from aq_workbench.pipeline import one_run\nwith one_run(Settings(home=sys.argv[1], source='files')): print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         second = aqw("fetch", "--path", measured, "--cities", "Beijing", home=tmp_path)
