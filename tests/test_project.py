@@ -51,7 +51,7 @@ def test_runs_execute_the_edited_notebook(project):
 
 def test_a_copy_that_lost_a_parameter_is_refused(project, tmp_path):
     aqw("init", tmp_path, home=tmp_path, **AT)
-    edit(tmp_path, "1_ingest.ipynb", '"days = 400"', '"history = 400"')
+    edit(tmp_path, "1_ingest.ipynb", '"days = 400', '"history = 400')
     done = aqw("fetch", "--cities", "Delhi", "--days", "5", home=tmp_path, **AT)
     failed = json.loads(next(tmp_path.glob("reports/runs/*/results.json")).read_text(encoding="utf-8"))["failed"]["Delhi"]
     assert done.returncode == 1 and "has no parameters ['days']" in failed["reason"] and failed["do"]
