@@ -10,7 +10,7 @@ from conftest import PATIENCE, aqw, serving
 
 def test_serve(tmp_path):
     with serving("serve", "--port", 0, home=tmp_path) as server:
-        assert server.answer("/health").json()["source"] == "files"
+        assert server.answer("/health").json()["source"] == "sandbox"
         assert "aqw run" in server.answer("/v1/forecast/Beijing").text
 
 

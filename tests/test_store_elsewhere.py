@@ -35,7 +35,7 @@ def s3():
     server.wait()
 
 
-def in_bucket(home, s3, name): return FeatureStore(Settings(home=home, store=f"s3://bucket/{name}", storage_options=s3))
+def in_bucket(home, s3, name): return FeatureStore(Settings(home=home, source="files", store=f"s3://bucket/{name}", storage_options=s3))
 
 
 def life(store, monkeypatch):
@@ -72,7 +72,7 @@ def life(store, monkeypatch):
 
 
 def test_a_store_in_a_bucket_answers_as_one_on_a_disk(tmp_path, s3, monkeypatch):
-    disk, bucket = life(FeatureStore(Settings(home=tmp_path)), monkeypatch), life(in_bucket(tmp_path, s3, "air"), monkeypatch)
+    disk, bucket = life(FeatureStore(Settings(home=tmp_path, source="files")), monkeypatch), life(in_bucket(tmp_path, s3, "air"), monkeypatch)
     assert disk["first"].added == 6 and disk["correction"].corrected == 1 and disk["replay"].unchanged == 6 and disk["withdrawn"] == 2 and list(disk["now"]["pm25"]) == [1, 1, 2, 1, 1, 1]
     assert list(disk["joined"]["pm25"]) == [1, 1, 99] and list(disk["joined again"]["pm25"]) == [1, 1, 1] and disk["groups"] == ["mine"]
     for question, answer in disk.items():
@@ -83,7 +83,7 @@ def test_a_store_in_a_bucket_answers_as_one_on_a_disk(tmp_path, s3, monkeypatch)
 
 def test_two_writers_in_a_bucket(tmp_path, s3, crew):
     "A conditional put lets one of them be first; nothing is lost, nothing is there twice."
-    settings = {"store": "s3://bucket/two", "storage_options": s3}
+    settings = {"source": "files", "store": "s3://bucket/two", "storage_options": s3}
     saved = sum(crew.together([{"job": "same", "home": tmp_path, "settings": settings, "name": name, "first": 6 * i, "rounds": 3} for i, name in enumerate("ab")]), [])
     born = sum(crew.together([{"job": "born", "home": tmp_path, "settings": settings, "name": name, "groups": 2} for name in "ab"]), [])
     store = in_bucket(tmp_path, s3, "two")
