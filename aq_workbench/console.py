@@ -31,11 +31,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from .core import KINDS, AqwError, Settings, machine_error, now, quoted, typed_moment, typed_path, unprintable
+from .core import KINDS, AqwError, Settings, machine_error, now, quoted, tracking_uri, typed_moment, typed_path, unprintable
 from .files import Words
 from .locations import city_slug, find_city
 from .pipeline import Job, STAGES, edited_notebooks, notebook_for, one_run, run_cities, run_notebook, save_results
 from .summary import summary_of_run
+from .tracking import knock
 
 # %% ../nbs/62_console.ipynb #2beb5681
 def place_name(
@@ -198,6 +199,7 @@ def run_stages(
     "Run the stages of all cities under the data root's lock; save results.json, perhaps the report."
     cities = [p.name for p in plans]
     run = run_name(cities)
+    if stages != ('fetch',): knock(tracking_uri(settings), settings.timeout)
     jobs = [Job(p.name, run=run, home=str(settings.home), source=settings.source, stages=stages, path=p.path, mapping=p.mapping, **options) for p in plans]
     with one_run(settings):
         watcher = Watcher(cities, stages, console)

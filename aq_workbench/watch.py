@@ -130,4 +130,6 @@ def last_verdict(
     if 'verdicts' not in store.groups(): return None
     names = [c for c in store.scan('verdicts').select(pl.col('city').unique()).collect()['city'] if city_slug(c) == city_slug(city)]
     rows = store.scan('verdicts', where=pl.col('city').is_in(names)).sort('event_ts').tail(1).collect()
-    return json.loads(rows['verdict'].item()) if rows.height else None
+    if not rows.height: return None
+    try: return json.loads(rows['verdict'].item())
+    except ValueError as e: raise AqwError(f"the newest verdict on {rows['city'].item()} is damaged: {e}", f"aqw monitor --cities {quoted(rows['city'].item())}") from e
