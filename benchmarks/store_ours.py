@@ -8,7 +8,7 @@ from store_data import ENTITIES, GROUPS, history, peak_mb, report, timed
 
 from aq_workbench.core import Settings
 from aq_workbench.store import FeatureStore
-from aq_workbench.tables import append
+from aq_workbench.store.tables import append
 
 
 def store_in(home): return FeatureStore(Settings(home=home, source="files"))

@@ -20,7 +20,7 @@ PROJECT = {".env.example": "env.example", "cities.yaml": "cities.yaml"}  # what 
 def export_package(root):
     """Export the library notebooks of a checkout (or of a copy of its nbs/) into its package."""
     from nbdev.export import nb_export
-    for notebook in sorted((root / "nbs").glob("[0-9]*.ipynb")):
+    for notebook in sorted((root / "nbs").glob("[0-9]*/[0-9]*.ipynb")):
         nb_export(notebook, lib_path=root / "aq_workbench")
 
 
@@ -47,6 +47,11 @@ def files_under(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
 
 
+def exported_files(package):
+    "The modules that come from notebooks; faces are written by hand."
+    return {k: v for k, v in files_under(package).items() if k.endswith(".py") and not k.endswith("__init__.py") and k != "_modidx.py"}
+
+
 def differences():
     """What differs between the derived files and what they are derived from."""
     found = [] if (ROOT / "README.md").read_text(encoding="utf-8") == render_readme() else ["README.md is not nbs/index.ipynb"]
@@ -59,12 +64,9 @@ def differences():
         copytree(ROOT / "nbs", Path(folder) / "nbs")
         lib = Path(folder) / "aq_workbench"
         export_package(Path(folder))
-        for path in sorted(lib.glob("*.py")):
-            mine = ROOT / "aq_workbench" / path.name
-            if path.name not in ("__init__.py", "_modidx.py") and (not mine.exists() or mine.read_bytes() != path.read_bytes()):
-                found.append(f"aq_workbench/{path.name} is not its notebook's export")
-        extra = {p.name for p in (ROOT / "aq_workbench").glob("*.py")} - {p.name for p in lib.glob("*.py")} - {"__init__.py", "_modidx.py"}
-        found += [f"aq_workbench/{name} has no notebook" for name in sorted(extra)]
+        mine, made = exported_files(ROOT / "aq_workbench"), exported_files(lib)
+        found += [f"aq_workbench/{name} is not its notebook's export" for name in sorted(made) if mine.get(name) != made[name]]
+        found += [f"aq_workbench/{name} has no notebook" for name in sorted(set(mine) - set(made))]
     return found
 
 

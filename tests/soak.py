@@ -33,7 +33,7 @@ def commands(name):
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"]
     if name == "long": return [], [*pytest, "--soak", "--durations=60"]
     nbdev_test = str(Path(sys.executable).with_name("nbdev_test"))
-    notebooks = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
+    notebooks = sorted((ROOT / "nbs").glob("[0-9]*/[0-9]*.ipynb"))
     return [[nbdev_test, "--n_workers", "0", "--path", str(path)] for path in notebooks], pytest
 
 

@@ -8,8 +8,8 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import polars as pl
-from aq_workbench import groups
-from aq_workbench.core import TS, AqwError, Settings
+from aq_workbench.store import groups
+from aq_workbench.core import AqwError, Settings, TS
 from aq_workbench.store import FeatureStore, tidy_store
 
 ZERO = datetime(2016, 3, 1, tzinfo=timezone.utc)

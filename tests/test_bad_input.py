@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from aq_workbench.core import Settings
 from aq_workbench.store import FeatureStore
-from aq_workbench.sync import sync_folder
+from aq_workbench.store.sync import sync_folder
 from conftest import aqw, need, write_city
 
 

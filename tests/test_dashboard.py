@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from conftest import PATIENCE, need, serving
 
-from aq_workbench.core import Settings, check_readings, utc
+from aq_workbench.core import check_readings, Settings, utc
 from aq_workbench.store import FeatureStore
 
 CHROMIUM, START, DAYS = '/usr/bin/chromium', utc('2016-02-01'), 30

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import binom, ks_2samp
 
 from aq_workbench.drift import DataDriftDetector
-from aq_workbench.drift_tests import ks_test
-from aq_workbench.monitor import read_log
+from aq_workbench.drift.two_samples import ks_test
+from aq_workbench.monitor.outcomes import read_log
 
 SHARED = Path(os.environ.get('AQW_SHARED', Path(__file__).resolve().parents[2]/'shared'))
 BEIJING = SHARED/'data'/'beijing'/'PRSA_Data_Dongsi_20130301-20160229.csv'

@@ -24,8 +24,8 @@ from sklearn.utils import all_estimators
 from sklearn.utils._test_common.instance_generator import _construct_instances
 from threadpoolctl import threadpool_limits
 
-from aq_workbench.core import AqwError, Settings, data_root
-from aq_workbench.payload import load_skops, skops_bytes
+from aq_workbench.core import AqwError, data_root, Settings
+from aq_workbench.registry.payload import load_skops, skops_bytes
 from aq_workbench.registry import ModelRegistry
 
 RNG = np.random.RandomState(0)

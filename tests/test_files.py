@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aq_workbench.core import READING, AqwError, unit_factor
-from aq_workbench.files import UCI, data_files, read_file, read_folder
+from aq_workbench.core import AqwError, READING, unit_factor
+from aq_workbench.fetcher.files import data_files, read_file, UCI
+from aq_workbench.fetcher import read_folder
 from aq_workbench.quality import flag_readings, usable
 
 SHARED = Path(os.environ.get('AQW_SHARED') or Path(__file__).resolve().parents[2]/'shared')/'data'

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from aq_workbench import cli
-from aq_workbench.console import CityPlan, read_plans, run_name
-from aq_workbench.core import AqwError, Settings, data_root
+from aq_workbench.commands import cli
+from aq_workbench.commands.source import CityPlan, read_plans, run_name
+from aq_workbench.core import AqwError, data_root, Settings
 from aq_workbench.pipeline import save_results
 from aq_workbench.registry import ModelRegistry
-from aq_workbench.report import forecast_window
+from aq_workbench.report.paper import forecast_window
 from aq_workbench.store import FeatureStore
-from aq_workbench.sync import sync_folder
+from aq_workbench.store.sync import sync_folder
 from conftest import ROOT, aqw, need
 from hypothesis import HealthCheck, given, settings as example_settings, strategies as st
 
@@ -264,7 +264,7 @@ NOBODY = """
 import importlib, json, os, pkgutil, sys, webbrowser
 sys.path.insert(0, sys.argv[1])
 import aq_workbench
-for m in pkgutil.iter_modules(aq_workbench.__path__): importlib.import_module(f"aq_workbench.{m.name}")
+for m in pkgutil.walk_packages(aq_workbench.__path__, "aq_workbench."): importlib.import_module(m.name)
 from test_home import typed
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 os.chdir("/")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-LIBRARY = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
+LIBRARY = sorted((ROOT / "nbs").glob("[0-9]*/[0-9]*.ipynb"))
 PIPELINES = sorted((ROOT / "nbs").glob("pipelines/*.ipynb")) + sorted((ROOT / "nbs").glob("dashboard/*.ipynb"))
 PINS = re.compile(r"\bassert\b|pytest\.raises|assert_frame_equal")
 
@@ -45,10 +45,10 @@ def test_derived_files_are_up_to_date():
 def test_the_check_of_derived_files_can_fail(tmp_path):
     from shutil import copytree, ignore_patterns
     copy = copytree(ROOT, tmp_path / "copy", ignore=ignore_patterns(".venv", ".git", "data", "reports"))
-    with (copy / "aq_workbench/core.py").open("a") as f: f.write("# edited by hand\n")
+    with (copy / "aq_workbench/core/settings.py").open("a") as f: f.write("# edited by hand\n")
     (copy / "README.md").write_text("other")
     done = subprocess.run([sys.executable, "docs/export.py", "--check"], cwd=copy, capture_output=True, text=True)
-    assert done.returncode == 1 and "core.py is not its notebook's export" in done.stdout and "README.md" in done.stdout
+    assert done.returncode == 1 and "core/settings.py is not its notebook's export" in done.stdout and "README.md" in done.stdout
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: p.stem)
@@ -65,14 +65,56 @@ def test_the_median_cell_is_short():
     assert statistics.median(len(lines) for p in LIBRARY for lines, _ in exported(p)) <= 10
 
 
-def test_imports_go_to_smaller_numbers():
-    order = {module_of(p): i for i, p in enumerate(LIBRARY)}
-    for i, path in enumerate(LIBRARY):
+ROOMS = [module_of(p) for p in LIBRARY]   # "store.tables", in the order of their numbers
+WINGS = list(dict.fromkeys(room.split(".")[0] for room in ROOMS))
+
+
+def imported(source):
+    "What a cell imports of ours: the path within the package and the names."
+    for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.M))):
+        if isinstance(node, ast.Import): yield from ((a.name.split(".")[1:], []) for a in node.names if a.name.split(".")[0] == "aq_workbench")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "aq_workbench": yield node.module.split(".")[1:], [a.name for a in node.names]
+
+
+def import_fault(room, path, names):
+    "What is wrong with an import of a room; None where all is well."
+    wing, to = room.split(".")[0], ".".join(path)
+    if not path: return f"{room} imports the face of the whole; a wing's face says where {', '.join(names) or 'it'} comes from"
+    if path[0] not in WINGS: return f"{room} imports {to}, which is no wing"
+    if path[0] != wing and len(path) > 1: return f"{room} reaches past the face of {path[0]} into {to}"
+    if path[0] == wing and len(path) == 1: return f"{room} imports the face of its own wing"
+    if to in ROOMS and ROOMS.index(to) >= ROOMS.index(room) or len(path) == 1 and WINGS.index(to) > WINGS.index(wing): return f"{room} imports {to}, which comes later"
+
+
+def test_imports_go_through_faces_to_what_comes_before():
+    for path in LIBRARY:
         for kind, source, _ in cells(path):
-            if kind != "code" or "#| export" not in source: continue
-            for name in re.findall(r"^\s*from aq_workbench\.(\w+) import", source, re.M):
-                assert order[name] < i, f"{path.name} imports {name}"
-            assert not re.search(r"^\s*from aq_workbench import|^\s*import aq_workbench", source, re.M), f"{path.name} imports the package's face"
+            if kind != "code" or not re.search(r"^#\|\s*export", source, re.M): continue
+            for to, names in imported(source): assert not (fault := import_fault(module_of(path), to, names)), fault
+
+
+@pytest.mark.parametrize("room, source, fault", [
+    ("store.groups", "from aq_workbench.store.tables import Place", None), ("store.groups", "from aq_workbench.core import Settings", None),
+    ("store.tables", "from aq_workbench.store.groups import x", "comes later"), ("core.settings", "from aq_workbench.store import x", "comes later"),
+    ("training.fit", "from aq_workbench.store.tables import x", "past the face of store"), ("store.groups", "def f():\n from aq_workbench.store import x", "its own wing"),
+    ("store.groups", "import aq_workbench", "the face of the whole"), ("store.groups", "from aq_workbench.sync import x", "no wing")])
+def test_an_import_that_breaks_a_rule_is_named(room, source, fault):
+    told = [import_fault(room, *found) for found in imported(source)]
+    assert told == [None] if fault is None else fault in told[0]
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_face_gives_what_it_lists_and_no_room(wing):
+    "A name that is a room or a wing too would mean another thing after the room was imported."
+    face = importlib.import_module(f"aq_workbench.{wing}")
+    assert face.__doc__ and face.__all__
+    taken = {*WINGS, *(room.split(".")[1] for room in ROOMS if room.startswith(wing + "."))} & set(face.__all__)
+    assert not taken, f"the face of {wing} exports {taken}, names of rooms"
+    for name in face.__all__: assert getattr(face, name) is not None
+
+
+def test_a_room_lies_in_the_folder_of_its_wing():
+    for path in LIBRARY: assert module_of(path) == ".".join(re.sub(r"^\d\d_", "", part) for part in (path.parent.name, path.stem)), path
 
 
 @pytest.mark.parametrize("path", LIBRARY + PIPELINES, ids=lambda p: p.stem)
@@ -102,7 +144,7 @@ def test_notebooks_that_run_hold_no_logic(path):
 
 
 def test_exported_code_needs_no_nbdev():
-    for path in (ROOT / "aq_workbench").glob("*.py"):
+    for path in (ROOT / "aq_workbench").rglob("*.py"):
         if path.name != "_modidx.py": assert not re.search(r"^\s*(import|from) (nbdev|fastcore)", path.read_text(encoding="utf-8"), re.M), path.name
 
 
@@ -118,7 +160,7 @@ def lost_names(source, names): return globals_of(compile(source, "module", "exec
 def test_a_lost_name_is_found(): assert lost_names("class A:\n    def f(self): return utc(len(x))", ["A"]) == {"utc", "x"}
 
 
-@pytest.mark.parametrize("name", [module_of(p) for p in LIBRARY])
+@pytest.mark.parametrize("name", ROOMS)
 def test_exported_code_has_every_name_that_it_uses(name):
     "A name that only a hidden cell of the notebook imports is missing in the package."
     module = importlib.import_module(f"aq_workbench.{name}")
@@ -138,11 +180,11 @@ def reads_of(source, group, constant):
 def test_a_reader_of_forecasts_is_found(): assert reads_of("store.scan('forecasts'); all_rows(root, ISSUED); f('forecasts')", "forecasts", "ISSUED") == ["store.scan('forecasts')", "all_rows(root, ISSUED)"]
 
 
-@pytest.mark.parametrize("name", [module_of(p) for p in LIBRARY])
+@pytest.mark.parametrize("name", ROOMS)
 def test_issued_forecasts_have_one_reader(name):
     "Which forecast is the newest is said in one room; no other looks into the group itself."
-    found = reads_of((ROOT / f"aq_workbench/{name}.py").read_text(encoding="utf-8"), "forecasts", "ISSUED")
-    assert bool(found) == (name == "forecast"), found
+    found = reads_of((ROOT / f"aq_workbench/{name.replace('.', '/')}.py").read_text(encoding="utf-8"), "forecasts", "ISSUED")
+    assert bool(found) == (name == "training.forecast"), found
 
 
 def test_import_is_cheap():
@@ -155,4 +197,4 @@ def test_import_is_cheap():
 def test_face_names_exist():
     import aq_workbench
     for name in aq_workbench.__all__: assert getattr(aq_workbench, name).__name__ == name
-    with pytest.raises(AttributeError, match="no attribute 'Nothing'"): aq_workbench.Nothing
+    with pytest.raises(AttributeError, match="attribute.*Nothing"): aq_workbench.Nothing

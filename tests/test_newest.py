@@ -9,14 +9,15 @@ from rich.console import Console
 from sklearn.linear_model import LinearRegression
 
 from aq_workbench.api import create_app
-from aq_workbench.cities import stored_spans
-from aq_workbench.core import Settings, check_readings, utc
+from aq_workbench.commands.cities import stored_spans
+from aq_workbench.core import check_readings, Settings, utc
 from aq_workbench.dashboard import MonitoringPage
-from aq_workbench.export import checked_query, select_rows
-from aq_workbench.fresh import is_due
+from aq_workbench.report import checked_query
+from aq_workbench.report.exports import select_rows
+from aq_workbench.commands.fresh import is_due
 from aq_workbench.registry import ModelRegistry
 from aq_workbench.store import FeatureStore
-from aq_workbench.terminal import forecast_panel, load_outlook
+from aq_workbench.commands.panel import forecast_panel, load_outlook
 
 NAME, NOON, NOW = "pm25_regressor-delhi", utc("2026-03-10T12:00Z"), "2026-03-10T13:00Z"
 

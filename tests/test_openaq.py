@@ -14,11 +14,12 @@ import polars as pl
 import pytest
 from conftest import PATIENCE
 
-from aq_workbench.core import READING, AqwError, Settings, now, utc
+from aq_workbench.core import AqwError, now, READING, Settings, utc
 from aq_workbench.fetcher import LiveDataFetcher
-from aq_workbench.openaq import (HOUR, LATEST, LICENCE, LOCATION, PARAMETER, SENSOR, OpenAQ, OpenAQError, parameter_ids, parse_hours, parse_latest,
-                                 parse_licences, parse_locations, parse_parameters, parse_sensors, results_of, zulu)
-from aq_workbench.sandbox_server import run_sandbox
+from aq_workbench.fetcher.openaq import HOUR, LATEST, LICENCE, LOCATION, OpenAQ, OpenAQError, PARAMETER, parameter_ids
+from aq_workbench.fetcher.openaq import parse_hours, parse_latest, parse_licences, parse_locations, parse_parameters
+from aq_workbench.fetcher.openaq import parse_sensors, results_of, SENSOR, zulu
+from aq_workbench.sandbox import run_sandbox
 from aq_workbench.store import FeatureStore
 
 SHARED = Path(os.environ.get('AQW_SHARED') or Path(__file__).resolve().parents[2]/'shared')/'data'/'openaq'

@@ -4,9 +4,9 @@ import re
 import zipfile
 
 import pytest
-from aq_workbench.core import Settings, data_root
+from aq_workbench.core import data_root, Settings
 from aq_workbench.pipeline import one_run
-from aq_workbench.sandbox_server import run_sandbox
+from aq_workbench.sandbox import run_sandbox
 from aq_workbench.store import FeatureStore
 from conftest import ROOT, aqw
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import aqw
 
 from aq_workbench.aqi import CATEGORIES
-from aq_workbench.core import Settings, check_readings, utc
+from aq_workbench.core import check_readings, Settings, utc
 from aq_workbench.store import FeatureStore
 
 

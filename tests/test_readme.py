@@ -9,7 +9,7 @@ import pytest
 import typer
 from aq_workbench.core import Settings
 from aq_workbench.store import FeatureStore
-from aq_workbench.sync import sync_folder
+from aq_workbench.store.sync import sync_folder
 from conftest import ROOT
 from IPython.lib.pretty import pretty
 
@@ -76,7 +76,7 @@ def test_readme_names_many_commands(): assert len(commands()) > 20
 
 @pytest.mark.parametrize("line", commands())
 def test_a_command_of_readme_exists_with_its_options(line):
-    from aq_workbench.cli import app
+    from aq_workbench.commands.cli import app
     command, words = typer.main.get_command(app), shlex.split(re.sub(r"[<>…]", "x", line))
     words = words[words.index("aqw") + 1:]
     while words and words[0] in getattr(command, "commands", {}): command = command.commands[words.pop(0)]

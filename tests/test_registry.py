@@ -14,11 +14,10 @@ from conftest import PATIENCE
 from hypothesis import HealthCheck, given, settings as cases, strategies as some
 from sklearn.linear_model import LinearRegression
 
-from aq_workbench.core import AqwError, Settings, check_readings, data_root, tracking_uri, utc
-from aq_workbench.features import add_targets, build_features
-from aq_workbench.models import Forecaster
-from aq_workbench.payload import digest
-from aq_workbench.registry import ModelRegistry, checked_record, start_run, text_of, with_scores
+from aq_workbench.core import AqwError, check_readings, data_root, Settings, tracking_uri, utc
+from aq_workbench.models import add_targets, build_features, Forecaster
+from aq_workbench.registry import digest, ModelRegistry, with_scores
+from aq_workbench.registry.stages import checked_record, start_run, text_of
 
 ROOT = Path(__file__).parents[1]
 LISTEN = """
@@ -180,7 +179,7 @@ def silent():
 @pytest.mark.parametrize('entry', ['names', 'log', 'train', 'forecast', 'watch', 'api'])
 def test_a_server_that_never_answers_ends_every_entry(entry, silent, tmp_path):
     from aq_workbench.api import create_app
-    from aq_workbench.forecast import champions
+    from aq_workbench.training.forecast import champions
     from fastapi.testclient import TestClient
     settings = Settings(home=tmp_path, mlflow_tracking_uri=f'http://me:secret@{silent}', timeout=.2)
     registry = ModelRegistry(settings)

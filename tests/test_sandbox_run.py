@@ -9,8 +9,7 @@ import pytest
 from conftest import aqw
 
 from aq_workbench.core import AqwError, Settings, utc
-from aq_workbench.store import FeatureStore
-from aq_workbench.sync import sync_city
+from aq_workbench.store import FeatureStore, sync_city
 from aq_workbench.training import train_city
 
 AT = {"AQW_NOW": "2026-01-15T10:30Z", "OPENAQ_API_KEY": ""}

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from conftest import ROOT
 
-from aq_workbench.core import utc
-from aq_workbench.locations import find_city
-from aq_workbench.sandbox import SANDBOX_CITIES, issued_forecast, observed, profile_of, stations_of, truth
+from aq_workbench.core import find_city, utc
+from aq_workbench.sandbox import SANDBOX_CITIES
+from aq_workbench.sandbox.world import issued_forecast, observed, profile_of, stations_of, truth
 
 BENCH = runpy.run_path(str(ROOT / "benchmarks/sandbox_tolerances.py"))
 

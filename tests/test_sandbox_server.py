@@ -8,7 +8,7 @@ import pytest
 from conftest import PATIENCE
 
 from aq_workbench.core import utc
-from aq_workbench.sandbox_server import run_sandbox
+from aq_workbench.sandbox import run_sandbox
 
 NOW = '2016-03-28T12:20Z'
 KEY = {'X-API-Key': 'sandbox'}

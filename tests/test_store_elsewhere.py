@@ -11,10 +11,10 @@ import pandas as pd
 import polars as pl
 import pytest
 from aq_workbench.core import AqwError, Settings
-from aq_workbench.groups import all_rows, compact
-from aq_workbench.joins import current_index
-from aq_workbench.store import FeatureStore, tidy_store
-from aq_workbench.tables import bucket_of, open_delta, read_own
+from aq_workbench.store import all_rows, FeatureStore, open_delta, tidy_store
+from aq_workbench.store.groups import compact
+from aq_workbench.store.joins import current_index
+from aq_workbench.store.tables import bucket_of, read_own
 from conftest import PATIENCE, aqw
 from deltalake import DeltaTable
 from store_worker import frame

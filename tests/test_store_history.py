@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from aq_workbench.core import TS, AqwError, Settings
+from aq_workbench.core import AqwError, Settings, TS
 from aq_workbench.store import FeatureStore, tidy_store
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test

@@ -3,10 +3,9 @@ from datetime import datetime, timedelta, timezone
 
 import polars as pl
 import pytest
-from aq_workbench.core import TS, Settings
-from aq_workbench.groups import all_rows
-from aq_workbench.point_in_time import age_of, entity_of, line_of, look_up, timeline
-from aq_workbench.store import FeatureStore
+from aq_workbench.core import Settings, TS
+from aq_workbench.store import all_rows, FeatureStore
+from aq_workbench.store.point_in_time import age_of, entity_of, line_of, look_up, timeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -11,9 +11,9 @@ import time
 import polars as pl
 import pytest
 from aq_workbench.core import AqwError, Settings
-from aq_workbench.groups import all_rows, history_of
-from aq_workbench.store import FeatureStore
-from aq_workbench.tables import open_delta, read_own
+from aq_workbench.store import all_rows, FeatureStore, open_delta
+from aq_workbench.store.groups import history_of
+from aq_workbench.store.tables import read_own
 from conftest import PATIENCE, Worker, aqw, need
 from store_worker import frame, stations_of
 

@@ -1,0 +1,6 @@
+"""The page that Voila serves."""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
+    "page": ["MonitoringPage", "page_command"],
+})

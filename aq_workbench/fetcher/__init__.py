@@ -1,0 +1,9 @@
+"""Measurements in: OpenAQ, simulated cities, files of many layouts."""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
+    "openaq": ["skew_note"],
+    "files": ["Batch", "read_folder", "Words"],
+    "live": ["city_or_none", "LiveDataFetcher", "NoReadings"],
+    "key": ["check_key"],
+})

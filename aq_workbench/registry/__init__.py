@@ -1,0 +1,7 @@
+"""Versions of models with stages, in MLflow's database."""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
+    "mlflow": ["check_sqlite", "knock", "remedy", "shown_uri", "sqlite_file", "SWITCHES"],
+    "stages": ["digest", "ModelRegistry", "register_all_models", "with_scores"],
+})

@@ -1,0 +1,7 @@
+"""Simulated cities whose truth is known, served over OpenAQ's own protocol."""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
+    "world": ["KNOWN"],
+    "server": ["listening", "run_sandbox", "SANDBOX_CITIES", "sandbox_client", "serving"],
+})
