@@ -113,6 +113,17 @@ def test_a_face_gives_what_it_lists_and_no_room(wing):
     for name in face.__all__: assert getattr(face, name) is not None
 
 
+def exports_of(room): return importlib.import_module(f"aq_workbench.{room}").__all__
+
+
+def test_one_name_lies_in_one_room():
+    "A name that two rooms export means two things to whoever searches for it."
+    homes = {}
+    for room in ROOMS:
+        for name in exports_of(room): homes.setdefault(name, []).append(room)
+    assert {name: rooms for name, rooms in homes.items() if len(rooms) > 1} == {}
+
+
 def test_a_room_lies_in_the_folder_of_its_wing():
     for path in LIBRARY: assert module_of(path) == ".".join(re.sub(r"^\d\d_", "", part) for part in (path.parent.name, path.stem)), path
 

@@ -16,7 +16,7 @@ from conftest import PATIENCE
 
 from aq_workbench.core import AqwError, now, READING, Settings, utc
 from aq_workbench.fetcher import LiveDataFetcher
-from aq_workbench.fetcher.openaq import HOUR, LATEST, LICENCE, LOCATION, OpenAQ, OpenAQError, PARAMETER, parameter_ids
+from aq_workbench.fetcher.openaq import HOUR, LATEST, LICENCE_FIELDS, LOCATION, OpenAQ, OpenAQError, PARAMETER, parameter_ids
 from aq_workbench.fetcher.openaq import parse_hours, parse_latest, parse_licences, parse_locations, parse_parameters
 from aq_workbench.fetcher.openaq import parse_sensors, results_of, SENSOR, zulu
 from aq_workbench.sandbox import run_sandbox
@@ -25,7 +25,7 @@ from aq_workbench.store import FeatureStore
 SHARED = Path(os.environ.get('AQW_SHARED') or Path(__file__).resolve().parents[2]/'shared')/'data'/'openaq'
 KEY = '0123456789abcdef'*4
 START, END = utc('2016-03-01'), utc('2016-03-05')
-PARSERS = {'locations': (parse_locations, LOCATION), 'latest': (parse_latest, LATEST), 'parameters': (parse_parameters, PARAMETER), 'licences': (parse_licences, LICENCE),
+PARSERS = {'locations': (parse_locations, LOCATION), 'latest': (parse_latest, LATEST), 'parameters': (parse_parameters, PARAMETER), 'licences': (parse_licences, LICENCE_FIELDS),
            'sensors': (lambda js: parse_sensors(js, '7'), SENSOR), 'hours': (parse_hours, HOUR)}
 
 

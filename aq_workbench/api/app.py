@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CODES', 'MEANT', 'ASK', 'ADDRESSES', 'Answer', 'Forecast', 'CityForecast', 'Problem', 'Refusal', 'NoAnswer',
            'reading', 'as_answers', 'slug_of', 'nobody', 'forecast_of', 'Model', 'list_models', 'Group', 'group_state',
-           'tried', 'Health', 'check_health', 'reply', 'refuse', 'refuse_all', 'docs_page', 'create_app']
+           'tried', 'Health', 'check_health', 'json_reply', 'refusal_reply', 'refuse_all', 'docs_page', 'create_app']
 
 # %% ../../nbs/14_api/00_app.ipynb #11a517e3
 import logging
@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 from ..core import AqwError, city_slug, now, quoted, Settings
 from ..training import issued_cities, newest_forecasts, NotIssued
-from ..store import all_rows, explained, FeatureStore
+from ..store import all_rows, storage_errors, FeatureStore
 from ..registry import ModelRegistry
 
 # %% ../../nbs/14_api/00_app.ipynb #e74e1adb
@@ -172,7 +172,7 @@ def group_state(
     name:str             # One of its groups
 )->Group:
     "How far a group reaches and when it was written."
-    with explained(store.root/name): state = all_rows(store.root, name).select(rows=pl.len(), newest=pl.max('event_ts'), written=pl.max('created_ts')).collect().row(0, named=True)
+    with storage_errors(store.root/name): state = all_rows(store.root, name).select(rows=pl.len(), newest=pl.max('event_ts'), written=pl.max('created_ts')).collect().row(0, named=True)
     age = (now() - state['written']).total_seconds()/3600 if state['written'] else None
     return Group(name=name, age_h=age and round(age, 2), **state)
 
@@ -213,7 +213,7 @@ def check_health(
                   groups=groups, models=models, problems=problems, error=next(iter(problems), None))
 
 # %% ../../nbs/14_api/00_app.ipynb #d9bca60f
-def reply(
+def json_reply(
     status:int,      # HTTP status
     answer:Answer    # What to say
 )->JSONResponse:
@@ -223,7 +223,7 @@ def reply(
 # %% ../../nbs/14_api/00_app.ipynb #da9121e9
 ADDRESSES = "ask /health, /models or /v1/forecast/Delhi; /docs explains them"
 
-def refuse(
+def refusal_reply(
     error:NoAnswer,   # Why there is no answer
     headers=None      # That belong to the status
 )->JSONResponse:
@@ -235,19 +235,19 @@ def refuse_all(
 ):
     "Give every refusal the one shape."
     @app.exception_handler(AqwError)
-    async def ours(request, error): return refuse(error if isinstance(error, NoAnswer) else NoAnswer(503, "the data cannot be read", ASK))
+    async def ours(request, error): return refusal_reply(error if isinstance(error, NoAnswer) else NoAnswer(503, "the data cannot be read", ASK))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request, error):
-        return refuse(NoAnswer(422, '; '.join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors()), ADDRESSES))
+        return refusal_reply(NoAnswer(422, '; '.join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors()), ADDRESSES))
 
     @app.exception_handler(HTTPException)
     async def by_framework(request, error):
         what = {404: f"there is no address {request.url.path[:80]!r} here", 405: f"{request.method} is not answered: this service only reads"}
-        return refuse(NoAnswer(error.status_code, what.get(error.status_code, str(error.detail)), ADDRESSES), error.headers)
+        return refusal_reply(NoAnswer(error.status_code, what.get(error.status_code, str(error.detail)), ADDRESSES), error.headers)
 
     @app.exception_handler(Exception)
-    async def fault(request, error): return refuse(NoAnswer(500, "this service made a mistake", "please report it with the log of the service"))
+    async def fault(request, error): return refusal_reply(NoAnswer(500, "this service made a mistake", "please report it with the log of the service"))
 
 # %% ../../nbs/14_api/00_app.ipynb #d5e34aff
 def docs_page(
@@ -276,7 +276,7 @@ def create_app(
     @app.get('/health', response_model=Health, responses={503: {'model':Health}}, summary='What can be read, and how fresh it is')
     def health():
         found = check_health(settings)
-        return reply(200 if found.ok else 503, found)
+        return json_reply(200 if found.ok else 503, found)
 
     @app.get('/models', summary='Registered models and the versions that serve')
     def models()->list[Model]: return list_models(settings)

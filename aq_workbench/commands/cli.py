@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from .source import Asof, Browser, call, Cities, Days, Folder, free_port, gather, KINDS, Mapping
+from .source import Asof, Browser, call, Cities, Days, Folder, free_port, run_for, KINDS, MappingOption
 from .source import moment_option, number_option, Port, print_frame, settings_for, Source, step
 from .source import tell_outcome, Workers
 from ..core import AqwError, below, clock_note, data_root, machine_error, quoted, reports_root, Settings
@@ -44,14 +44,14 @@ def begin():
 
 # %% ../../nbs/16_commands/10_cli.ipynb #b09892fc
 @app.command(rich_help_panel=BEGIN)
-def run(cities:Cities='', source:Source='', path:Folder='', mapping:Mapping='', days:Days=400, asof:Asof='', workers:Workers=0):
+def run(cities:Cities='', source:Source='', path:Folder='', mapping:MappingOption='', days:Days=400, asof:Asof='', workers:Workers=0):
     """Run everything: read, store, train, forecast, monitor, report.
 
     Without options: live data where OPENAQ_API_KEY is set, else simulated cities.
 
     Example: aqw run --source files --path data/beijing --cities Beijing
     """
-    outcome = gather(tuple(STAGES), cities, source, path=path, mapping=mapping, days=days, workers=workers, report=True, asof=asof)
+    outcome = run_for(tuple(STAGES), cities, source, path=path, mapping=mapping, days=days, workers=workers, report=True, asof=asof)
     raise typer.Exit(tell_outcome(outcome, Console()))
 
 # %% ../../nbs/16_commands/10_cli.ipynb #bc33d8d7
@@ -80,13 +80,13 @@ def demo(
 
 # %% ../../nbs/16_commands/10_cli.ipynb #a96c8cef
 @app.command(rich_help_panel=FLOW)
-def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:Mapping='', days:Days=400, workers:Workers=0,
+def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:MappingOption='', days:Days=400, workers:Workers=0,
           replace:Annotated[bool, typer.Option('--replace', help='Take back what this source brought before, on record, and load it as history')]=False):
     """Bring measurements into the feature store; what is there already is not added again.
 
     After a mapping was mended: aqw fetch --cities Turin --path turin --mapping turin.yaml --replace
     """
-    raise typer.Exit(tell_outcome(gather(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers, replace=replace), Console()))
+    raise typer.Exit(tell_outcome(run_for(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers, replace=replace), Console()))
 
 @app.command(rich_help_panel=FLOW)
 def train(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0, repeat:Annotated[str, typer.Option('--repeat', help='Train the model of this MLflow run again, from the same rows, and compare')]=''):
@@ -336,7 +336,7 @@ def doctor(as_json:Annotated[bool, typer.Option('--json', help='For a program to
 def reset(source:Annotated[str, typer.Option('--source', help='Only this kind: live, sandbox or files')]='', runs:Annotated[bool, typer.Option('--runs', help='The executed notebooks and reports too')]=False,
           backup:Annotated[bool, typer.Option('--backup', help='Keep a zip of it in backups/')]=False, yes:Annotated[bool, typer.Option('--yes', help='Do not ask')]=False):
     "Delete what is stored: data, models, with --runs also results. Shows it first, and asks."
-    from aq_workbench.commands.project import elsewhere, losses, losses_table, reset as reset_home
+    from aq_workbench.commands.project import elsewhere, losses, losses_table, reset_data as reset_home
     settings, console = Settings(), Console()
     if not (found := losses(settings, source, runs=runs)): return console.print(f'There is nothing to delete in {settings.home}.', soft_wrap=True)
     console.print(f'In {settings.home}:', soft_wrap=True, highlight=False)

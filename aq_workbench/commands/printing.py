@@ -6,7 +6,7 @@
 __all__ = ['NAMED', 'TABLES', 'plain_table', 'count', 'Fetched', 'fetched', 'fetch_table', 'horizons_of', 'rmse_cell',
            'version_of', 'train_table', 'expected', 'expected_cell', 'forecast_table', 'error_cell', 'drift_cell',
            'decision_cell', 'monitor_table', 'lines_of', 'serves_cell', 'run_table', 'cut', 'silent_words',
-           'left_words', 'fetch_notes', 'nothing_came', 'train_notes', 'monitor_notes', 'stages_of', 'notes_of',
+           'left_words', 'fetch_notes', 'brought_nothing', 'train_notes', 'monitor_notes', 'stages_of', 'notes_of',
            'summary_of_run']
 
 # %% ../../nbs/16_commands/01_printing.ipynb #93f50c2c
@@ -254,7 +254,7 @@ def fetch_notes(
     refused = f'{f.refused:,} rows wait in quarantine with their reasons (aqw status)'
     return [silent_words(f.silent)]*bool(f.silent) + [left_words(f.left_out)]*bool(f.left_out) + [refused]*bool(f.refused)
 
-def nothing_came(
+def brought_nothing(
     entry:dict   # A city of results.json
 )->bool:
     "Whether a fetch found only what the store had."
@@ -289,9 +289,9 @@ def notes_of(
     "The sentences of a run, each after the cities that it is true of."
     stages, said = stages_of(cities), {}
     for city, e in cities.items():
-        idle = nothing_came(e) and e.get('reason', NOTHING_NEW) == NOTHING_NEW
+        idle = brought_nothing(e) and e.get('reason', NOTHING_NEW) == NOTHING_NEW
         quiet = [f"nothing new. No row was added{', no model trained' if 'train' in stages else ''}"]
-        told = fetch_notes(e) + ['no row was added']*(nothing_came(e) and not idle) + (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
+        told = fetch_notes(e) + ['no row was added']*(brought_nothing(e) and not idle) + (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
         for sentence in told: said.setdefault(sentence, []).append(city)
     return [f"{', '.join(names)}: {sentence}." for sentence, names in said.items()]
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_HOURS', 'LEARNER', 'SIDE_BY_SIDE', 'FOLDS', 'LEVELS', 'MULTICLASS', 'persistence', 'same_hour_yesterday',
-           'matrix', 'TooLittle', 'learnable', 'binned', 'train', 'folds', 'residual_quantiles', 'residual_bands',
+           'matrix', 'TooLittle', 'learnable', 'binned', 'fit_booster', 'folds', 'residual_quantiles', 'residual_bands',
            'add_bands', 'manifest_text', 'write_bundle', 'read_bundle', 'fit_horizon', 'booster_of', 'save_model',
            'Forecaster', 'category_of', 'transition_table', 'fit_categories', 'AqiClassifier', 'load_bundle',
            'BundleModel']
@@ -85,7 +85,7 @@ def binned(
     return lgb.Dataset(matrix(frame, names), feature_name=names, params=params, free_raw_data=False).construct()
 
 # %% ../../nbs/06_models/01_bundle.ipynb #4041b144
-def train(
+def fit_booster(
     data,             # What `binned` gave
     y:np.ndarray,     # One target a row, NaN where there is none
     rows:np.ndarray,  # Which rows to use (bool)
@@ -191,7 +191,7 @@ def fit_horizon(
     mean, known = np.full(len(now), np.nan), ~np.isnan(actual)
     blocks = list(folds(rows, h + LOOKBACK_H))
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        final, *others = pool.map(lambda used: train(data, actual - now, used, params), [known, *(fit for fit, _ in blocks)])
+        final, *others = pool.map(lambda used: fit_booster(data, actual - now, used, params), [known, *(fit for fit, _ in blocks)])
     for booster, (_, held) in zip(others, blocks): mean[held] = np.maximum(now[held] + booster.predict(x[held], num_threads=1), 0)
     return final, residual_bands(mean[known], actual[known])
 
@@ -271,7 +271,7 @@ def fit_categories(
     known, now = rows[f'y_{h}'].is_not_null().to_numpy(), category_of(rows['pm25'])
     then = category_of(rows[f'y_{h}'])
     shares = (np.bincount(then[known], minlength=len(CATEGORIES)) + 1)/(known.sum() + len(CATEGORIES))
-    return train(data, then.astype(float), known, params), transition_table(now[known], then[known]).tolist(), shares.tolist()
+    return fit_booster(data, then.astype(float), known, params), transition_table(now[known], then[known]).tolist(), shares.tolist()
 
 # %% ../../nbs/06_models/01_bundle.ipynb #0afe1dc2
 class AqiClassifier:

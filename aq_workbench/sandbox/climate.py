@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EPOCH', 'FIRST', 'MONTHS', 'VARS', 'GASES', 'SMOOTH', 'BANDS', 'FRONT', 'APART', 'APART_SD', 'CLIMATE', 'SPREAD',
-           'NORMALS', 'ZONES', 'hour_number', 'noise', 'remember', 'with_fronts', 'triangle', 'mix', 'settled',
+           'NORMALS', 'ZONES', 'hour_number', 'noise', 'red_noise', 'with_fronts', 'triangle', 'mix', 'settled',
            'city_field', 'station_field', 'waves', 'spread', 'table_rows', 'normals_of', 'between', 'warmth', 'usual']
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #7aa5bce0
@@ -43,7 +43,7 @@ def noise(
     return np.concatenate(draws).T[:, :hours]
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #8348ae6c
-def remember(
+def red_noise(
     x:np.ndarray,      # White noise, time along the last axis
     hours:float,       # Memory (h)
     *, smooth:bool=False
@@ -110,11 +110,11 @@ def city_field(
     seed:int=0
 )->np.ndarray:       # len(VARS) x hours, about unit variance
     "Anomalies that a whole city shares."
-    n, front = len(VARS), remember(with_fronts(noise(slug, 9, 1, hours, seed=seed)[0]), 12*memory)
+    n, front = len(VARS), red_noise(with_fronts(noise(slug, 9, 1, hours, seed=seed)[0]), 12*memory)
     total = np.array([[FRONT.get(v, 0.)] for v in VARS])*front
     for i, (tau, text) in enumerate(BANDS.items()):
         x = noise(slug, i, n, hours, seed=seed)
-        y = remember(x, tau*memory, smooth=tau in SMOOTH)
+        y = red_noise(x, tau*memory, smooth=tau in SMOOTH)
         if tau == 12:
             y = settled(y, 150*memory)
             y[0] = .94*y[0] + .34*front
@@ -135,8 +135,8 @@ def station_field(
     "A station's departures from its city."
     x = noise(slug, 100 + station, 2*len(GASES) + 6, hours, seed=seed)
     x[6] = ((x[6] + .5*np.sign(x[6])*x[6]**4)/5.8).clip(-10, 10)
-    near = sum(mix(triangle(text), remember(part, tau)) for (tau, text), part in zip(APART.items(), (x[:6], x[6:12])))
-    return np.concatenate([near, remember(x[12:], 1.5)])*np.array([*APART_SD.values()])[:, None]
+    near = sum(mix(triangle(text), red_noise(part, tau)) for (tau, text), part in zip(APART.items(), (x[:6], x[6:12])))
+    return np.concatenate([near, red_noise(x[12:], 1.5)])*np.array([*APART_SD.values()])[:, None]
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #4197115f
 CLIMATE = {

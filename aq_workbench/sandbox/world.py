@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SANDBOX_CITIES', 'CARRIED', 'KNOWN', 'BEND', 'BLOWN', 'FLOOR', 'PPB_STATION', 'PPM_STATION', 'MORTAL_STATION',
-           'FORECAST_SD', 'SEEN', 'GAPS', 'GAP_RATE', 'SHARED_GAPS', 'OFTEN', 'STUCK', 'SENTINEL', 'Profile',
-           'profile_of', 'clock', 'rhythm', 'fitted', 'in_scale', 'own_weather', 'weather', 'burst', 'mean_bursts',
-           'rain', 'bend', 'reined', 'restless', 'concentrations', 'stations_of', 'simulate_station', 'truth',
-           'lead_errors', 'issued_forecast', 'spells', 'faults_of', 'silences', 'reported', 'observed_sensor',
+           'FORECAST_SD', 'SEEN', 'GAPS', 'GAP_RATE', 'SHARED_GAPS', 'OFTEN', 'STUCK_SPELLS', 'SENTINEL_SPELLS',
+           'Profile', 'profile_of', 'local_parts', 'rhythm', 'fitted', 'in_scale', 'own_weather', 'weather', 'burst',
+           'mean_bursts', 'rain', 'bend', 'reined', 'restless', 'concentrations', 'stations_of', 'simulate_station',
+           'truth', 'lead_errors', 'issued_forecast', 'spells', 'spells_of', 'silences', 'reported', 'observed_sensor',
            'observed']
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #338cd128
@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from .climate import APART_SD, between, city_field, CLIMATE, EPOCH, FIRST, GASES, hour_number, mix
-from .climate import MONTHS, noise, normals_of, remember, spread, station_field, usual, VARS, waves
+from .climate import MONTHS, noise, normals_of, red_noise, spread, station_field, usual, VARS, waves
 from ..core import AqwError, City, find_city, MOLAR_MASS, molar_volume, TS, UNITS, utc
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #8500da4c
@@ -65,7 +65,7 @@ def profile_of(
     return Profile(place, **KNOWN.get(place.slug, {'borrowed':('everything but the clock and the normals of the weather, which are those of its latitude',)}))
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #862cb56f
-def clock(
+def local_parts(
     events:pl.Series,  # Ends of hours
     place:City
 )->dict[str, np.ndarray]:  # year and day as parts, month, hour, weekend
@@ -78,7 +78,7 @@ def clock(
 def rhythm(
     name:str,     # Pollutant
     profile:Profile,
-    t:dict        # From `clock`
+    t:dict        # From `local_parts`
 )->np.ndarray:    # Factor, its mean about 1
     "What a city's own year, day and week make of a pollutant's level."
     power, one = profile.share.get(name), np.ones_like(t['day'])
@@ -89,7 +89,7 @@ def rhythm(
 # %% ../../nbs/02_sandbox/01_world.ipynb #5b780fe7
 def fitted(
     name:str,        # One of `VARS`
-    t:dict,          # From `clock`
+    t:dict,          # From `local_parts`
     *, level:bool=False  # The constant alone
 )->np.ndarray:       # In the quantity's scale
     "Beijing's climate at an hour."
@@ -225,7 +225,7 @@ def simulate_station(
     site = dict(zip(VARS, np.random.default_rng([seed, crc32(slug.encode()), 98, station]).normal(size=len(VARS))))
     loose = profile.apart*restless(z['pm25'])
     x = {v: in_scale(v, bend(v, z[v]), (loose*reined(away[v]) if v in ('pm25', 'pm10') else away[v]*(profile.apart if v in GASES else 1.)) + .2*APART_SD[v]*site[v], t, profile) for v in VARS}
-    shower = remember(noise(slug, 10, 1, hours, seed=seed), 4)[0, window]
+    shower = red_noise(noise(slug, 10, 1, hours, seed=seed), 4)[0, window]
     damp = (x['dewp'] - fitted('dewp', t))/spread('dewp', t['year'])
     own = own_weather({**x, 'z':z['pm25']}, t, profile)
     return {**weather(own, t), 'precip':rain(shower, damp, t, profile), **concentrations(x, t, profile)}
@@ -240,7 +240,7 @@ def truth(
     if start < FIRST: raise AqwError(f"the sandbox begins in {FIRST:%B %Y}; asked from {start:%Y-%m-%d}", "ask for later hours")
     first, last = hour_number(start) + 1, hour_number(end)
     events = pl.Series('event_ts', [EPOCH + timedelta(hours=h) for h in range(first, last + 1)], dtype=TS)
-    t = clock(events, profile.city)
+    t = local_parts(events, profile.city)
     field = city_field(profile.city.slug, -(-(last + 1)//2000)*2000, profile.memory, seed)
     frames = []
     for i, s in enumerate(stations_of(city, stations=stations, seed=seed).iter_rows(named=True)):
@@ -308,9 +308,9 @@ def spells(
 GAPS = {(1, 1):.58, (2, 2):.23, (3, 3):.06, (4, 6):.065, (7, 24):.05, (25, 72):.012, (73, 300):.003}
 GAP_RATE, SHARED_GAPS = .0062, .14
 OFTEN = {'pm25':1., 'pm10':.75, 'so2':1., 'no2':1.3, 'co':2.3, 'o3':1.5}   # of the rate; weather .06
-STUCK, SENTINEL = {(6, 12):.7, (13, 36):.3}, {(1, 1):.7, (2, 4):.3}
+STUCK_SPELLS, SENTINEL_SPELLS = {(6, 12):.7, (13, 36):.3}, {(1, 1):.7, (2, 4):.3}
 
-def faults_of(
+def spells_of(
     parameter:str, station:int, name:list[int],   # name: seed and city
     first:int, last:int, *, noon:int=12
 )->dict[str, list[tuple[int, int]]]:   # Kind -> spells
@@ -319,7 +319,7 @@ def faults_of(
     often = OFTEN.get(parameter, .06)
     own = spells(at(0), first, last, often*GAP_RATE*(1 - SHARED_GAPS), GAPS, noon=noon)
     shared = spells([*name, 999], first, last, GAP_RATE*SHARED_GAPS, GAPS, noon=noon) if parameter in OFTEN else []
-    rare = (('sentinel', .0004, SENTINEL), ('stuck', .0003, STUCK)) if parameter in OFTEN else ()
+    rare = (('sentinel', .0004, SENTINEL_SPELLS), ('stuck', .0003, STUCK_SPELLS)) if parameter in OFTEN else ()
     return {'gap':sorted(own + shared), **{kind: spells(at(i), first, last, rate, how, noon=noon) for i, (kind, rate, how) in enumerate(rare, 1)}}
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #a2b31ccb
@@ -359,7 +359,7 @@ def observed_sensor(
     unit = {('no2', PPB_STATION):'ppb', ('co', PPM_STATION):'ppm'}.get((parameter, station), UNITS[parameter])
     hours = ((part['event_ts'] - EPOCH).dt.total_seconds()//3600).to_numpy()
     first, last = int(hours[0]), int(hours[-1])
-    faults = faults_of(parameter, station, name, first, last, noon=round(12 - place.lon/15))
+    faults = spells_of(parameter, station, name, first, last, noon=round(12 - place.lon/15))
     if station == MORTAL_STATION: faults['died'] = silences(name, first, last)
     def before(hour):
         at = EPOCH + timedelta(hours=hour)

@@ -2,7 +2,7 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "tables": ["explained", "open_delta", "Place", "way_back"],
+    "tables": ["storage_errors", "open_delta", "Place", "way_back"],
     "bitemporal": ["READINGS"],
     "groups": ["all_rows", "tags_of"],
     "feature_store": ["FeatureStore", "StoreReader", "summary_of", "tidy_store"],

@@ -6,7 +6,7 @@
 __all__ = ['TAGS', 'ROWS', 'EVERY', 'group_name', 'groups_in', 'tags_of', 'version_number', 'open_table', 'months_between',
            'all_rows', 'scan_group', 'rows_beside', 'current_beside', 'ledger_rows', 'mark_replays', 'order_of',
            'fresh_rows', 'tell_ledger', 'write_once', 'write_group', 'history_of', 'forget', 'condition',
-           'withdraw_rows', 'withdraw_batch', 'diff_of', 'tag_version', 'remember', 'restore_group']
+           'withdraw_rows', 'withdraw_batch', 'diff_of', 'tag_version', 'repair_ledger', 'restore_group']
 
 # %% ../../nbs/05_store/03_groups.ipynb #65bb8f6b
 import re
@@ -20,7 +20,7 @@ from ..core import AqwError, id_column, id_text, IDS, now, path_name, source_lag
 from .bitemporal import BOOKKEEPING, compare, current_rows, date_rows, keep_contract, key_of
 from .bitemporal import newest_run, READINGS, SaveResult, spans, visible_from, was_missed
 from ..quality import usable as is_usable
-from .tables import add_own, append, check_files, commit_note, compact, explained, folders_in
+from .tables import add_own, append, check_files, commit_note, compact, storage_errors, folders_in
 from .tables import is_table, newest_version, open_delta, open_version, Place, read_own, retried
 from .tables import scan_table, WRITER
 
@@ -96,7 +96,7 @@ def all_rows(
 )->pl.LazyFrame:                         # Every row, superseded ones too
     "All rows of a group in one version."
     table = open_table(root, group, version)
-    with explained(root/group): rows = scan_table(table)
+    with storage_errors(root/group): rows = scan_table(table)
     if start or end: rows = rows.filter(months_between(start, end))
     if start: rows = rows.filter(pl.col('event_ts') > pl.lit(utc(start)).cast(TS))
     if end: rows = rows.filter(pl.col('event_ts') <= pl.lit(utc(end)).cast(TS))
@@ -267,7 +267,7 @@ def forget(
     "Take entries out of the ledger."
     place = root/f'_{group}_batches'
     if not is_table(place): return 0
-    with explained(place): return retried(lambda: open_delta(place).delete(which)['num_deleted_rows'], place)
+    with storage_errors(place): return retried(lambda: open_delta(place).delete(which)['num_deleted_rows'], place)
 
 # %% ../../nbs/05_store/03_groups.ipynb #041beb7f
 def condition(
@@ -302,7 +302,7 @@ def withdraw_rows(
         turn = (table.transaction_version(WRITER) or 0) + 1
         table.delete(sql, commit_properties=commit_note(f'{message}: {reason}', rows.height, turn))
         return rows
-    with explained(root/group): return retried(once, root/group)
+    with storage_errors(root/group): return retried(once, root/group)
 
 # %% ../../nbs/05_store/03_groups.ipynb #0031e791
 def withdraw_batch(
@@ -358,7 +358,7 @@ def tag_version(
     return number
 
 # %% ../../nbs/05_store/03_groups.ipynb #76ac8d34
-def remember(
+def repair_ledger(
     root:Place,   # The store
     group:str,    # Name of the group
     version:int   # With which they are there for certain
@@ -366,7 +366,7 @@ def remember(
     "Tell the ledger of rows that it has forgotten."
     rows, ledger = all_rows(root, group), root/f'_{group}_batches'
     series = ['batch_id', *(k for k in key_of(rows.collect_schema().names()) if k != 'event_ts')]
-    with explained(root/group):
+    with storage_errors(root/group):
         if is_table(ledger): rows = rows.join(scan_table(open_delta(ledger)), on=series, how='anti', nulls_equal=True)
         lost = rows.collect()
     if lost.height: tell_ledger(root, group, lost, lost, asked=None, version=version)
@@ -383,8 +383,8 @@ def restore_group(
     def once():
         table = open_delta(root/group)
         if table.version() > number: table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
-    with explained(root/group): retried(once, root/group)
+    with storage_errors(root/group): retried(once, root/group)
     forget(root, group, f'version > {number}')
     newest = open_delta(root/group).version()
-    remember(root, group, newest)
+    repair_ledger(root, group, newest)
     return newest

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOURS', 'QUIET', 'index_key', 'indexed', 'added_files', 'rows_since', 'whole_index', 'current_index', 'line_for',
-           'label_frame', 'wanted_columns', 'join_group', 'named', 'frame_at']
+           'label_frame', 'wanted_columns', 'join_group', 'distinct_names', 'frame_at']
 
 # %% ../../nbs/05_store/04_joins.ipynb #c32e8dc8
 import json
@@ -22,7 +22,7 @@ from .groups import all_rows, open_table
 from .point_in_time import age_of, entity_of, extend_index, Index, Line, line_of, look_up, one_line
 from .point_in_time import read_index, read_part, timeline
 from ..quality import usable
-from .tables import explained, open_delta, Place, read_bytes
+from .tables import storage_errors, open_delta, Place, read_bytes
 
 # %% ../../nbs/05_store/04_joins.ipynb #13ffa0b5
 HOURS = ['location_id', 'parameter', 'event_ts']
@@ -80,7 +80,7 @@ def whole_index(
     "The group's index, made anew."
     version = open_table(root, group).version()
     rows = all_rows(root, group, version)
-    with explained(root/group): return extend_index(root/f'_index_{group}', indexed(rows, group), key=index_key(group, rows.collect_schema().names()), version=version, before=None)
+    with storage_errors(root/group): return extend_index(root/f'_index_{group}', indexed(rows, group), key=index_key(group, rows.collect_schema().names()), version=version, before=None)
 
 # %% ../../nbs/05_store/04_joins.ipynb #7a71fcda
 def current_index(
@@ -93,7 +93,7 @@ def current_index(
     if before and before.version == version: return before
     new = rows_since(root/group, before.version, version) if before and before.version < version else None
     if new is None: return whole_index(root, group)
-    with explained(root/group):
+    with storage_errors(root/group):
         try: return extend_index(place, indexed(new, group) if new.collect_schema().names() else pl.DataFrame(), key=before.key, version=version, before=before)
         except FileNotFoundError: return whole_index(root, group)
 
@@ -155,7 +155,7 @@ def join_group(
     return pl.concat(found, how='horizontal')
 
 # %% ../../nbs/05_store/04_joins.ipynb #ebcffcc6
-def named(
+def distinct_names(
     joined:dict[str, pl.DataFrame],  # Group -> its columns, a row a label
     taken:list[str]                  # Names of the labels' own columns
 )->list[pl.DataFrame]:
@@ -177,4 +177,4 @@ def frame_at(
     if asof is not None: moment = labels.select(pl.min_horizontal(pl.col(at).cast(TS), pl.lit(utc(asof)).cast(TS))).to_series()
     ages = ttl if isinstance(ttl, dict) else dict.fromkeys(groups, ttl)
     joined = {g: join_group(labels, g, lines[g][1], key=lines[g][0], at=moment, columns=c, ttl=ages.get(g)) for g, c in groups.items()}
-    return pl.concat([labels, *named(joined, labels.columns)], how='horizontal')
+    return pl.concat([labels, *distinct_names(joined, labels.columns)], how='horizontal')

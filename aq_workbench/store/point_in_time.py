@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEW_STRETCHES', 'PARTS', 'YOUNG', 'entity_of', 'age_of', 'timeline', 'Line', 'line_of', 'halved', 'last_before',
-           'meeting', 'Places', 'positions', 'gather', 'look_up', 'part_of', 'write_arrow', 'read_arrow', 'write_part',
-           'read_part', 'Index', 'read_index', 'write_index', 'extend_index', 'one_line']
+           'meeting', 'RowPlaces', 'positions', 'gather_rows', 'look_up', 'part_of', 'write_arrow', 'read_arrow',
+           'write_part', 'read_part', 'Index', 'read_index', 'write_index', 'extend_index', 'one_line']
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #652b096b
 import json
@@ -102,7 +102,7 @@ def meeting(
                        "give them the store's type") from e
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #b7f5e3f3
-class Places(NamedTuple):
+class RowPlaces(NamedTuple):
     "Where the labels' rows are, in the order of the timeline."
     rows:np.ndarray   # Positions in `Line.frame`; -1 for none
     back:np.ndarray   # For each label, where it is in `rows`
@@ -111,7 +111,7 @@ def positions(
     labels:pl.DataFrame,  # With the entity's columns
     line:Line,            # Of one group
     at:pl.Series          # Each label's moment, UTC in microseconds
-)->Places:
+)->RowPlaces:
     "Which row of a timeline each label may use."
     entity = [c for c in line.bounds.columns if c not in ('start', 'stop')]
     asked, bounds = meeting(labels.select(entity), line.bounds)
@@ -121,12 +121,12 @@ def positions(
     start, stop = (found[c].fill_null(line.frame.height).to_numpy()[order] for c in ('start', 'stop'))
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
-    return Places(last_before(line.frame['v'].to_physical().to_numpy(), start, stop, at.to_physical().to_numpy()[order]), back)
+    return RowPlaces(last_before(line.frame['v'].to_physical().to_numpy(), start, stop, at.to_physical().to_numpy()[order]), back)
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #5023b604
-def gather(
+def gather_rows(
     frame:pl.DataFrame,    # A timeline
-    places:Places,         # From `positions`
+    places:RowPlaces,         # From `positions`
     columns:list[str]      # Which to take
 )->pl.DataFrame:
     "A row of the frame for each label; a row of nulls where there is none."
@@ -145,7 +145,7 @@ def look_up(
     ttl:timedelta|None=None        # How old a row may be
 )->pl.DataFrame:                   # `columns`, a row a label, in the labels' order
     "What each label could know."
-    found = gather(line.frame, positions(labels, line, at), list(dict.fromkeys([*columns, age])))
+    found = gather_rows(line.frame, positions(labels, line, at), list(dict.fromkeys([*columns, age])))
     if ttl is not None: found = found.with_columns(pl.when(pl.col(age) >= at - ttl).then(pl.col(c)).alias(c) for c in columns)
     return found.select(columns)
 

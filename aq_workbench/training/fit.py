@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NOTHING_NEW', 'training_frame', 'verdict_on', 'reason_to_train', 'flat_metrics', 'leave_bundle', 'rmse_ratio',
            'period_of', 'fit_and_score', 'days_needed', 'longer_history', 'fit_city', 'provenance', 'Contest',
-           'judge_challenger', 'metrics_of', 'register_fitted', 'read_records', 'write_record', 'served_now', 'serving',
-           'train_city', 'logged_training', 'repeat_training']
+           'judge_challenger', 'metrics_of', 'register_fitted', 'read_records', 'write_record', 'served_now',
+           'serving_of', 'train_city', 'logged_training', 'repeat_training']
 
 # %% ../../nbs/08_training/00_fit.ipynb #bb80da14
 import json
@@ -232,7 +232,7 @@ def served_now(
             'scores': evaluate_forecaster(registry.load_model(name), test).to_dicts(),
             'class_scores': evaluate_classifier(registry.load_model(rival), test).to_dicts()}
 
-def serving(
+def serving_of(
     registry:ModelRegistry,  # Where the champions are
     slug:str,                # Of the city
     versions:dict,           # Number -> record
@@ -259,14 +259,14 @@ def train_city(
     last, verdict = (kept['last'], verdict_on(verdict, champion['version'])) if champion else (None, None)
     due, reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
     frame = lambda: training_frame(store, city, asof=moment, version=int(tags['store_version']))
-    if not due: return {**serving(registry, slug, kept['versions'], frame), 'trained': False, 'reason': reason, 'lost': None}
+    if not due: return {**serving_of(registry, slug, kept['versions'], frame), 'trained': False, 'reason': reason, 'lost': None}
     fitted = fit_city(frame(), city, settings=settings)
     record = {**fitted['periods'], 'asof': tags['asof'], 'city_written': tags['city_written'], 'store_version': int(tags['store_version']),
               'scores': fitted['scores'].to_dicts(), 'class_scores': fitted['class_scores'].to_dicts()}
     models, contest = register_fitted(fitted, tags, settings)
     write_record(path, record, models[f'pm25_regressor-{slug}'])
     lost = None if contest.won else {**record, 'models': models, 'why': contest.why}
-    return {**serving(registry, slug, read_records(path)['versions'], frame), 'trained': True, 'reason': reason, 'lost': lost}
+    return {**serving_of(registry, slug, read_records(path)['versions'], frame), 'trained': True, 'reason': reason, 'lost': lost}
 
 # %% ../../nbs/08_training/00_fit.ipynb #4d7f3dd1
 def logged_training(

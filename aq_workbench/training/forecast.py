@@ -16,7 +16,7 @@ import polars as pl
 from ..aqi import CATEGORIES
 from ..core import AqwError, as_polars, city_slug, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, ceil_hour, Forecaster, HORIZONS, known_at
-from ..store import all_rows, city_asof, city_rows, explained, FeatureStore
+from ..store import all_rows, city_asof, city_rows, storage_errors, FeatureStore
 from ..quality import usable
 from ..registry import ModelRegistry
 
@@ -68,7 +68,7 @@ def issues(
     "The versions that have issued forecasts, and when they last did."
     if ISSUED not in store.groups(): return pl.DataFrame(schema={'city':pl.String, 'version':pl.Int64, 'issued_at':TS, 'slug':pl.String})
     until = pl.lit(True) if asof is None else pl.col('issued_at') <= pl.lit(asof).cast(TS)
-    with explained(store.root/ISSUED):
+    with storage_errors(store.root/ISSUED):
         rows = all_rows(store.root, ISSUED, held).filter(until, parameter='pm25')
         found = rows.group_by('city', 'version').agg(pl.col('issued_at').max()).sort('city', 'version').collect()
     return found.with_columns(slug=pl.Series([city_slug(c) for c in found['city']], dtype=pl.String))
@@ -95,7 +95,7 @@ def issued_forecasts(
     mine = pl.col('city').is_in(names.implode()) & (pl.col('parameter') == 'pm25')
     if version is not None: mine &= pl.col('version') == version
     if where is not None: mine &= where
-    with explained(store.root/ISSUED): rows = store.scan(ISSUED, where=mine, version=held, start=start).collect()
+    with storage_errors(store.root/ISSUED): rows = store.scan(ISSUED, where=mine, version=held, start=start).collect()
     one = rows.sort('created_ts').unique(['version', 'location_id', 'horizon_h', 'target_ts'], keep='last')
     return one.sort('issued_at', 'location_id', 'horizon_h', 'version')
 
