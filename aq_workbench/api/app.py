@@ -74,7 +74,8 @@ class Refusal(Answer):
     error:Problem = Field(description='Why there is no answer')
 
 CODES = {404:'not_found', 405:'method_not_allowed', 422:'invalid', 500:'fault', 503:'unreadable'}
-MEANT = {404:'No such city or address', 405:'It only reads: use GET', 422:'Text that names no city', 500:'A fault of the service', 503:'The store or the registry cannot be read'}
+MEANT = {404:'No such city or address', 405:'It only reads: use GET', 422:'Text that names no city',
+         500:'A fault of the service', 503:'The store or the registry cannot be read'}
 
 class NoAnswer(AqwError):
     "What is wrong and what to `do`, with its HTTP `status` and the names that come `near`."
@@ -83,7 +84,8 @@ class NoAnswer(AqwError):
         self.args, self.status, self.near = (status, what, do, near), status, near or []
 
     @property
-    def problem(self)->Problem: return Problem(code=CODES.get(self.status, 'refused'), what=self.what, do=self.do, near=self.near)
+    def problem(self)->Problem:
+        return Problem(code=CODES.get(self.status, 'refused'), what=self.what, do=self.do, near=self.near)
 
 # %% ../../nbs/14_api/00_app.ipynb #74ec175a
 ASK = "whoever runs this service finds the reason in its log, or with: aqw doctor"
@@ -123,9 +125,11 @@ def nobody(
     "Why there is no forecast of a city: it waits for its first, or nobody knows it here."
     with reading('the registry'): models = ModelRegistry(settings).names()
     trained = {n.removeprefix('pm25_regressor-') for n in models if n.startswith('pm25_regressor-')}
-    if slug_of(city) in trained: return NoAnswer(404, f"{city!r} has a model but no forecast yet", f"make one: aqw forecast {quoted(city)}")
+    if slug_of(city) in trained:
+        return NoAnswer(404, f"{city!r} has a model but no forecast yet", f"make one: aqw forecast {quoted(city)}")
     with reading('the store'): served = {**{s: s for s in trained}, **issued_cities(FeatureStore(settings))}
-    return NoAnswer(404, f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}", f"add it: aqw run --cities {quoted(city)}",
+    return NoAnswer(404, f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}",
+                    f"add it: aqw run --cities {quoted(city)}",
                     [served[s] for s in get_close_matches(slug_of(city), served)])
 
 def forecast_of(
@@ -135,9 +139,11 @@ def forecast_of(
     "A city's newest forecasts; `NoAnswer` says why there are none."
     at, slug = now(), slug_of(city)
     try:
-        with reading('the store, or the registry that says which version serves,'): newest = newest_forecasts(FeatureStore(settings), slug, asof=at)
+        with reading('the store, or the registry that says which version serves,'):
+            newest = newest_forecasts(FeatureStore(settings), slug, asof=at)
     except NotIssued as e: raise nobody(city, settings) from e
-    return CityForecast(city=newest['city'][0], simulated=settings.source == 'sandbox', forecasts=as_answers(newest, at=at))
+    return CityForecast(city=newest['city'][0], simulated=settings.source == 'sandbox',
+                        forecasts=as_answers(newest, at=at))
 
 # %% ../../nbs/14_api/00_app.ipynb #8eb9cf8d
 class Model(Answer):
@@ -172,7 +178,11 @@ def group_state(
     name:str             # One of its groups
 )->Group:
     "How far a group reaches and when it was written."
-    with storage_errors(store.root/name): state = all_rows(store.root, name).select(rows=pl.len(), newest=pl.max('event_ts'), written=pl.max('created_ts')).collect().row(0, named=True)
+    with storage_errors(store.root/name):
+        state = (all_rows(store.root, name).select(rows=pl.len(), newest=pl.max('event_ts'),
+                                                   written=pl.max('created_ts'))
+                 .collect()
+                 .row(0, named=True))
     age = (now() - state['written']).total_seconds()/3600 if state['written'] else None
     return Group(name=name, age_h=age and round(age, 2), **state)
 
@@ -207,10 +217,12 @@ def check_health(
     "Read a little of everything."
     problems = []
     names = tried('the store', lambda: FeatureStore(settings).groups(), problems)
-    groups = [s for g in names for s in tried(f"the group {g!r} of the store", lambda: [group_state(FeatureStore(settings), g)], problems)]
+    groups = [s for g in names for s in tried(f"the group {g!r} of the store",
+                                              lambda: [group_state(FeatureStore(settings), g)], problems)]
     models = tried('the registry', ModelRegistry(settings).names, problems)
-    return Health(ok=not problems, version=version('aq_workbench'), source=settings.source, simulated=settings.source == 'sandbox',
-                  groups=groups, models=models, problems=problems, error=next(iter(problems), None))
+    return Health(ok=not problems, version=version('aq_workbench'), source=settings.source,
+                  simulated=settings.source == 'sandbox', groups=groups, models=models, problems=problems,
+                  error=next(iter(problems), None))
 
 # %% ../../nbs/14_api/00_app.ipynb #d9bca60f
 def json_reply(
@@ -235,7 +247,8 @@ def refuse_all(
 ):
     "Give every refusal the one shape."
     @app.exception_handler(AqwError)
-    async def ours(request, error): return refusal_reply(error if isinstance(error, NoAnswer) else NoAnswer(503, "the data cannot be read", ASK))
+    async def ours(request, error):
+        return refusal_reply(error if isinstance(error, NoAnswer) else NoAnswer(503, "the data cannot be read", ASK))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request, error):
@@ -243,24 +256,33 @@ def refuse_all(
 
     @app.exception_handler(HTTPException)
     async def by_framework(request, error):
-        what = {404: f"there is no address {request.url.path[:80]!r} here", 405: f"{request.method} is not answered: this service only reads"}
-        return refusal_reply(NoAnswer(error.status_code, what.get(error.status_code, str(error.detail)), ADDRESSES), error.headers)
+        what = {404: f"there is no address {request.url.path[:80]!r} here",
+                405: f"{request.method} is not answered: this service only reads"}
+        return refusal_reply(NoAnswer(error.status_code, what.get(error.status_code, str(error.detail)), ADDRESSES),
+                             error.headers)
 
     @app.exception_handler(Exception)
-    async def fault(request, error): return refusal_reply(NoAnswer(500, "this service made a mistake", "please report it with the log of the service"))
+    async def fault(request, error):
+        return refusal_reply(NoAnswer(500, "this service made a mistake",
+                                      "please report it with the log of the service"))
 
 # %% ../../nbs/14_api/00_app.ipynb #d5e34aff
 def docs_page(
     described:dict   # What OpenAPI says of the application
 )->str:
     "The addresses and what they answer, as HTML without a script."
-    rows = lambda fields: ''.join(f"<tr><td><code>{escape(name)}</code></td><td>{escape(f.get('description', ''))}</td></tr>" for name, f in fields.items())
-    paths = ''.join(f"<h2>GET {escape(path)}</h2><p>{escape(m['get'].get('summary', ''))}</p>" for path, m in described['paths'].items())
-    types = ''.join(f"<h3>{escape(name)}</h3><p>{escape(t.get('description', ''))}</p><table>{rows(t['properties'])}</table>"
-                    for name, t in described['components']['schemas'].items())
+    rows = lambda fields: ''.join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(f.get('description', ''))}</td></tr>" for name,
+        f in fields.items())
+    paths = ''.join(f"<h2>GET {escape(path)}</h2><p>{escape(m['get'].get('summary', ''))}</p>" for path,
+                    m in described['paths'].items())
+    types = ''.join(
+        f"<h3>{escape(name)}</h3><p>{escape(t.get('description', ''))}</p><table>{rows(t['properties'])}</table>"
+        for name, t in described['components']['schemas'].items())
     info = described['info']
-    return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(info['title'])}</title><body style='font-family:sans-serif;max-width:60em'>"
-            f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])} <a href='openapi.json'>openapi.json</a></p>{paths}<h2>Types</h2>{types}")
+    return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(info['title'])}</title><body "
+            f"style='font-family:sans-serif;max-width:60em'>" f"<h1>{escape(info['title'])} "
+                                                              f"{escape(info['version'])}</h1><p>{escape(info['description'])} <a href='openapi.json'>openapi.json</a></p>{paths}<h2>Types</h2>{types}")
 
 # %% ../../nbs/14_api/00_app.ipynb #e1ddcc0f
 def create_app(
@@ -268,12 +290,16 @@ def create_app(
 )->FastAPI:
     "The application; run it with `aqw serve`, or uvicorn on 127.0.0.1."
     settings = settings or Settings()
-    app = FastAPI(title='aq_workbench' + (' (SIMULATED)' if settings.source == 'sandbox' else ''), version=version('aq_workbench'), docs_url=None, redoc_url=None, redirect_slashes=False,
-                  description='PM2.5 forecasts with intervals, per station. It reads the store and the registry and never writes.',
-                  responses={status: {'model':Refusal, 'description':MEANT[status]} for status in (404, 405, 422, 500, 503)})
+    app = FastAPI(title='aq_workbench' + (' (SIMULATED)' if settings.source == 'sandbox' else ''),
+                  version=version('aq_workbench'), docs_url=None, redoc_url=None, redirect_slashes=False,
+                  description='PM2.5 forecasts with intervals, per station. It reads the store and the registry and '
+                              'never writes.',
+                  responses={status: {'model':Refusal, 'description':MEANT[status]} for status in (404, 405, 422, 500,
+                      503)})
     refuse_all(app)
 
-    @app.get('/health', response_model=Health, responses={503: {'model':Health}}, summary='What can be read, and how fresh it is')
+    @app.get('/health', response_model=Health, responses={503: {'model':Health}},
+             summary='What can be read, and how fresh it is')
     def health():
         found = check_health(settings)
         return json_reply(200 if found.ok else 503, found)
@@ -281,8 +307,10 @@ def create_app(
     @app.get('/models', summary='Registered models and the versions that serve')
     def models()->list[Model]: return list_models(settings)
 
-    @app.get('/v1/forecast/{city}', summary="A city's newest forecasts: of the version that serves, of its newest hour of issue")
-    def forecast(city:Annotated[str, Path(max_length=200, description='Its name in any spelling')])->CityForecast: return forecast_of(city, settings)
+    @app.get('/v1/forecast/{city}', summary="A city's newest forecasts: of the version that serves, of its newest hour "
+                                            "of issue")
+    def forecast(city:Annotated[str, Path(max_length=200, description='Its name in any spelling')])->CityForecast:
+        return forecast_of(city, settings)
 
     @app.get('/docs', include_in_schema=False)
     def docs()->HTMLResponse: return HTMLResponse(docs_page(app.openapi()))

@@ -41,12 +41,19 @@ def search_table(
     found = search_cities(text)
     if not found:
         near = [f'{c.name}, {c.country}' for c in near_cities(text)]
-        raise AqwError(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
+        raise AqwError(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near
+                       else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
     said = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
-    if len(found) > MOST_CITIES: said.append(f'{len(found)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, {max(found, key=lambda f: f[0].population)[0].country}"')
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(said), caption_justify='left')
-    for name in ('city', 'in', 'lat', 'lon', 'time zone', 'people', 'sandbox'): table.add_column(name, justify='right' if name in ('lat', 'lon', 'people') else 'left', overflow='fold')
-    for c, spelling in found[:MOST_CITIES]: table.add_row(c.name + (f' ({spelling})' if spelling else ''), c.country, f'{c.lat:.2f}', f'{c.lon:.2f}', c.tz, people(c.population), sandbox_figures(c))
+    if len(found) > MOST_CITIES:
+        said.append(f'{len(found)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, '
+                    f'{max(found, key=lambda f: f[0].population)[0].country}"')
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(said),
+                  caption_justify='left')
+    for name in ('city', 'in', 'lat', 'lon', 'time zone', 'people', 'sandbox'):
+        table.add_column(name, justify='right' if name in ('lat', 'lon', 'people') else 'left', overflow='fold')
+    for c, spelling in found[:MOST_CITIES]:
+        table.add_row(c.name + (f' ({spelling})' if spelling else ''), c.country, f'{c.lat:.2f}', f'{c.lon:.2f}', c.tz,
+                      people(c.population), sandbox_figures(c))
     return table
 
 # %% ../../nbs/16_commands/08_cities.ipynb #51b12e8f
@@ -56,7 +63,11 @@ def stored_spans(
     "The cities of one kind of source, with their first and last hour and their newest forecast."
     store = StoreReader(settings)
     if READINGS not in store.groups(): return []
-    spans = all_rows(store.root, READINGS).group_by('city').agg(stations=pl.col('location_id').n_unique(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max()).sort('city').collect()
+    spans = (all_rows(store.root, READINGS).group_by('city')
+             .agg(stations=pl.col('location_id').n_unique(), first=pl.col('event_ts').min(),
+                  last=pl.col('event_ts').max())
+             .sort('city')
+             .collect())
     issued = {slug: newest_issue(store, slug, asof=now())['issued_at'] for slug in issued_cities(store, asof=now())}
     return [{'kind': settings.source, 'issued': issued.get(city_slug(r['city'])), **r} for r in spans.to_dicts()]
 
@@ -68,12 +79,18 @@ def cities_table(
     rows = [r for kind in KINDS for r in stored_spans(Settings(home=settings.home, source=kind))]
     planned = {city_slug(p.name): p.name for p in read_plans(settings.home)}
     waiting = [name for slug, name in planned.items() if slug not in {city_slug(r['city']) for r in rows}]
-    if not rows and not waiting: raise AqwError(f"no city is stored in {settings.home}, and its cities.yaml names none", "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
+    if not rows and not waiting:
+        raise AqwError(f"no city is stored in {settings.home}, and its cities.yaml names none",
+                       "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
     later = f"Not stored yet; bring it: aqw run --cities {quoted(','.join(waiting))}" if waiting else None
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption=later, caption_justify='left')
-    for name in ('city', 'data', 'sites', 'first hour', 'last hour', 'last forecast', 'yaml'): table.add_column(name, justify='right' if name == 'sites' else 'left', overflow='fold')
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption=later,
+                  caption_justify='left')
+    for name in ('city', 'data', 'sites', 'first hour', 'last hour', 'last forecast', 'yaml'):
+        table.add_column(name, justify='right' if name == 'sites' else 'left', overflow='fold')
     said = lambda t: f'{t:%Y-%m-%d %H:%M}' if t else '–'
     for r in sorted(rows, key=lambda r: (r['city'], r['kind'])):
-        table.add_row(r['city'], 'SIMULATED' if r['kind'] == 'sandbox' else r['kind'], str(r['stations']), f"{r['first']:%Y-%m-%d}", said(r['last']), said(r['issued']), 'yes' if city_slug(r['city']) in planned else '')
+        table.add_row(r['city'], 'SIMULATED' if r['kind'] == 'sandbox' else r['kind'], str(r['stations']),
+                      f"{r['first']:%Y-%m-%d}", said(r['last']), said(r['issued']),
+                      'yes' if city_slug(r['city']) in planned else '')
     for name in waiting: table.add_row(name, 'none yet', '', '', '', '', 'yes')
     return table

@@ -35,23 +35,28 @@ from ..pipeline import notebook_folder, notebook_for, STAGES
 # %% ../../nbs/16_commands/10_cli.ipynb #2968c9ca
 BEGIN, FLOW, LOOK, KEEP = 'Begin here', 'The flow, step by step', 'Look at it', 'Keep it in order'
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode='rich', add_completion=False,
-                  help='Urban air quality, from measurements to forecasts, drift alarms, a dashboard and a paper.\n\nBegin with [bold]aqw run[/]: no key, no file, no network is needed. Each command has a --help that says more.')
+                  help='Urban air quality, from measurements to forecasts, drift alarms, a dashboard and a '
+                       'paper.\n\nBegin with [bold]aqw run[/]: no key, no file, no network is needed. Each command has '
+                       'a --help that says more.')
 
 # %% ../../nbs/16_commands/10_cli.ipynb #17c24919
 @app.callback()
 def begin():
-    if note := clock_note(): Console(stderr=True).print(f'Note: {note}.', style='yellow', soft_wrap=True, highlight=False, markup=False)
+    if note := clock_note():
+        Console(stderr=True).print(f'Note: {note}.', style='yellow', soft_wrap=True, highlight=False, markup=False)
 
 # %% ../../nbs/16_commands/10_cli.ipynb #b09892fc
 @app.command(rich_help_panel=BEGIN)
-def run(cities:Cities='', source:Source='', path:Folder='', mapping:MappingOption='', days:Days=400, asof:Asof='', workers:Workers=0):
+def run(cities:Cities='', source:Source='', path:Folder='', mapping:MappingOption='', days:Days=400, asof:Asof='',
+        workers:Workers=0):
     """Run everything: read, store, train, forecast, monitor, report.
 
     Without options: live data where OPENAQ_API_KEY is set, else simulated cities.
 
     Example: aqw run --source files --path data/beijing --cities Beijing
     """
-    outcome = run_for(tuple(STAGES), cities, source, path=path, mapping=mapping, days=days, workers=workers, report=True, asof=asof)
+    outcome = run_for(tuple(STAGES), cities, source, path=path, mapping=mapping, days=days, workers=workers,
+                      report=True, asof=asof)
     raise typer.Exit(tell_outcome(outcome, Console()))
 
 # %% ../../nbs/16_commands/10_cli.ipynb #bc33d8d7
@@ -59,15 +64,19 @@ def tell_repeated(run_id, settings, console)->int:
     "Repeat a training and say whether the bundle is byte-equal; 1 when it is not."
     from aq_workbench.training import repeat_training
     with console.status('training again from the same rows …'): told = repeat_training(run_id, settings=settings)
-    console.print(f"{told['name']} v{told['version']}: trained again as of {told['asof'][:16]} from version {told['store_version']} of the store.", soft_wrap=True, highlight=False)
-    console.print(f"[bold green]Byte-equal[/]: {told['digest']}" if told['equal'] else f"[bold red]Different[/]: {told['digest']} was registered, {told['again']} came out. Compare the versions of LightGBM and of the workbench.", soft_wrap=True, highlight=False)
+    console.print(f"{told['name']} v{told['version']}: trained again as of {told['asof'][:16]} from version "
+                  f"{told['store_version']} of the store.", soft_wrap=True, highlight=False)
+    console.print(f"[bold green]Byte-equal[/]: {told['digest']}" if told['equal']
+                  else f"[bold red]Different[/]: {told['digest']} was registered, {told['again']} came out. Compare "
+                       f"the versions of LightGBM and of the workbench.", soft_wrap=True, highlight=False)
     return int(not told['equal'])
 
 # %% ../../nbs/16_commands/10_cli.ipynb #5029fc18
 @app.command(rich_help_panel=BEGIN)
 def demo(
     yes:Annotated[bool, typer.Option('--yes', help='Do not wait for Enter between the steps')]=False,
-    only:Annotated[int|None, typer.Option('--step', min=1, max=6, help='One step alone; what it needs is done quietly')]=None,
+    only:Annotated[int|None, typer.Option('--step', min=1, max=6,
+                                          help='One step alone; what it needs is done quietly')]=None,
     pages:Annotated[bool, typer.Option('--open', help="Open MLflow's pages in a browser at step 4")]=False
 ):
     """Look around in about a minute: six steps on simulated cities, in a folder of their own.
@@ -76,20 +85,28 @@ def demo(
     """
     from aq_workbench.commands.demo import run_demo
     console = Console()
-    run_demo(console, home=Settings().home, only=only, asks=console.is_terminal and sys.stdin.isatty() and not yes, opens=pages)
+    run_demo(console, home=Settings().home, only=only, asks=console.is_terminal and sys.stdin.isatty() and not yes,
+             opens=pages)
 
 # %% ../../nbs/16_commands/10_cli.ipynb #a96c8cef
 @app.command(rich_help_panel=FLOW)
-def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:MappingOption='', days:Days=400, workers:Workers=0,
-          replace:Annotated[bool, typer.Option('--replace', help='Take back what this source brought before, on record, and load it as history')]=False):
+def fetch(cities:Cities='', source:Source='', path:Folder='', mapping:MappingOption='', days:Days=400,
+          workers:Workers=0,
+          replace:Annotated[bool, typer.Option('--replace',
+                                               help='Take back what this source brought before, on record, and load it '
+                                                    'as history')]=False):
     """Bring measurements into the feature store; what is there already is not added again.
 
     After a mapping was mended: aqw fetch --cities Turin --path turin --mapping turin.yaml --replace
     """
-    raise typer.Exit(tell_outcome(run_for(('fetch',), cities, source, path=path, mapping=mapping, days=days, workers=workers, replace=replace), Console()))
+    raise typer.Exit(tell_outcome(run_for(('fetch',), cities, source, path=path, mapping=mapping, days=days,
+                                          workers=workers, replace=replace), Console()))
 
 @app.command(rich_help_panel=FLOW)
-def train(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0, repeat:Annotated[str, typer.Option('--repeat', help='Train the model of this MLflow run again, from the same rows, and compare')]=''):
+def train(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0,
+          repeat:Annotated[str, typer.Option('--repeat',
+                                             help='Train the model of this MLflow run again, from the same rows, and '
+                                                  'compare')]=''):
     """Train and register the models of each city, even where the last verdict is content.
 
     Example: aqw train --repeat RUN_ID, with a run id of: aqw models NAME
@@ -98,7 +115,8 @@ def train(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0, r
     step('train', cities, source, asof=asof, asked=True, workers=workers)
 
 @app.command(rich_help_panel=FLOW)
-def forecast(city:Annotated[str, typer.Argument(help='A city to show in the terminal')]='', cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0):
+def forecast(city:Annotated[str, typer.Argument(help='A city to show in the terminal')]='', cities:Cities='',
+             source:Source='', asof:Asof='', workers:Workers=0):
     """Issue the champion's forecasts and store them; with a CITY, show what is expected there.
 
     aqw forecast Delhi fetches the newest hours, issues a forecast where one is due, and prints it with its age, a chart and the stations. It ends with 1 where it could not be brought up to date.
@@ -106,7 +124,10 @@ def forecast(city:Annotated[str, typer.Argument(help='A city to show in the term
     Example: aqw forecast Delhi, or for a schedule: aqw forecast --cities Delhi,Beijing
     """
     if not city: step('forecast', cities, source, asof=asof, workers=workers)
-    if cities: raise AqwError(f"{city!r} and --cities {quoted(cities)} say two things", f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities Delhi,Beijing")
+    if cities:
+        raise AqwError(f"{city!r} and --cities {quoted(cities)} say two things",
+                       f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities "
+                       f"Delhi,Beijing")
     from aq_workbench.commands.fresh import tell_forecast
     raise typer.Exit(tell_forecast(city, settings=settings_for(source), console=Console(), asof=asof))
 
@@ -118,13 +139,20 @@ def monitor(cities:Cities='', source:Source='', asof:Asof='', workers:Workers=0)
 # %% ../../nbs/16_commands/10_cli.ipynb #57ab39ae
 @app.command(rich_help_panel=LOOK)
 def export(what:Annotated[str, typer.Argument(help='readings, features or forecasts')],
-           city:Annotated[str, typer.Option('--city', help='Names with commas between; by default every city of the store')]='',
+           city:Annotated[str, typer.Option('--city', help='Names with commas between; by default every city of the '
+                                                           'store')]='',
            parameter:Annotated[str, typer.Option('--parameter', help='Of readings, with commas between: pm25,no2')]='',
-           start:Annotated[str, typer.Option('--start', callback=moment_option, help='After this moment or date (UTC); for features and forecasts the hour of issue')]='',
-           end:Annotated[str, typer.Option('--end', callback=moment_option, help='Up to this moment, or to the end of this date (UTC)')]='',
-           asof:Annotated[str, typer.Option('--asof', callback=moment_option, help='What was known at that moment; by default all that is stored')]='',
-           wide:Annotated[bool, typer.Option('--wide', help='Readings with a column a parameter, usable values only')]=False,
-           to:Annotated[str, typer.Option('--to', help='File that ends with .csv, .csv.gz or .parquet; a folder; - for standard output')]='',
+           start:Annotated[str, typer.Option('--start', callback=moment_option,
+                                             help='After this moment or date (UTC); for features and forecasts the '
+                                                  'hour of issue')]='',
+           end:Annotated[str, typer.Option('--end', callback=moment_option,
+                                           help='Up to this moment, or to the end of this date (UTC)')]='',
+           asof:Annotated[str, typer.Option('--asof', callback=moment_option,
+                                            help='What was known at that moment; by default all that is stored')]='',
+           wide:Annotated[bool, typer.Option(
+               '--wide', help='Readings with a column a parameter, usable values only')]=False,
+           to:Annotated[str, typer.Option('--to', help='File that ends with .csv, .csv.gz or .parquet; a folder; - for '
+                                                       'standard output')]='',
            force:Annotated[bool, typer.Option('--force', help='Write over what is there')]=False, source:Source=''):
     """Write readings, features or forecasts to CSV or Parquet, with a .meta.json beside that holds units, licences and the meaning of the columns.
 
@@ -163,9 +191,11 @@ def drift_table(
 )->Table:
     "One row a feature, the strongest drift first."
     table = Table(title=f"Last {report['window_days']} days against {report['reference']}", title_justify='left')
-    for name in ('feature', 'test', 'statistic', 'p adjusted', 'effect', 'drift'): table.add_column(name, justify='left' if name in ('feature', 'test', 'drift') else 'right')
+    for name in ('feature', 'test', 'statistic', 'p adjusted', 'effect', 'drift'):
+        table.add_column(name, justify='left' if name in ('feature', 'test', 'drift') else 'right')
     for name, f in sorted(report['features'].items(), key=lambda item: -item[1]['statistic']):
-        table.add_row(name, f['test'], f"{f['statistic']:.3f}", f"{f['p_adjusted']:.2g}", '–' if f['effect'] is None else f"{f['effect']:.2f}", 'yes' if f['drift'] else 'no')
+        table.add_row(name, f['test'], f"{f['statistic']:.3f}", f"{f['p_adjusted']:.2g}",
+                      '–' if f['effect'] is None else f"{f['effect']:.2f}", 'yes' if f['drift'] else 'no')
     return table
 
 # %% ../../nbs/16_commands/10_cli.ipynb #e69af800
@@ -174,15 +204,18 @@ def drift(city:Annotated[str, typer.Argument(help='A city that was monitored')],
     "Show a city's last drift report and verdict."
     from aq_workbench.monitor import last_verdict
     verdict = last_verdict(city, settings=settings_for(source))
-    if verdict is None: raise AqwError(f"nobody has watched {city!r} yet", f"judge it: aqw monitor --cities {quoted(city)}")
+    if verdict is None:
+        raise AqwError(f"nobody has watched {city!r} yet", f"judge it: aqw monitor --cities {quoted(city)}")
     console = Console()
     console.print(drift_table(verdict['drift']))
-    console.print('[bold]Retrain[/]: ' + ' '.join(verdict['reasons']) if verdict['retrain'] else '[bold]Keep the model.[/]')
+    console.print('[bold]Retrain[/]: ' + ' '.join(verdict['reasons']) if verdict['retrain']
+                  else '[bold]Keep the model.[/]')
     for limit in verdict['could_not_see']: console.print(f'Could not see: {limit}', markup=False)
 
 # %% ../../nbs/16_commands/10_cli.ipynb #737d9ad7
 @app.command(rich_help_panel=LOOK)
-def models(name:Annotated[str, typer.Argument(help='One model: list its versions with their run ids')]='', source:Source=''):
+def models(name:Annotated[str, typer.Argument(help='One model: list its versions with their run ids')]='',
+           source:Source=''):
     "List the registered models, their versions and stages."
     from aq_workbench.registry import ModelRegistry
     registry = ModelRegistry(settings_for(source))
@@ -198,7 +231,8 @@ def kind_words(
     "Which kind of data is looked at, and which others there are."
     from aq_workbench.commands.project import contents
     named = lambda kind: 'sandbox (SIMULATED)' if kind == 'sandbox' else kind
-    others = [k for k in KINDS if k != settings.source and {p.name for p in contents(settings.home/'data'/k)} - {'aqw.json'}]
+    others = [k for k in KINDS if k != settings.source and {p.name for p in contents(settings.home/'data'/k)}
+              - {'aqw.json'}]
     more = f"; also here: {', '.join(f'{named(k)}: aqw status --source {k}' for k in others)}" if others else ''
     return f'{named(settings.source)}{more}'
 
@@ -219,11 +253,17 @@ def status(source:Source=''):
     settings, console = settings_for(source), Console()
     store = FeatureStore(settings)
     refused, summary = store.quarantine(), store.summary()
-    console.print(f"[bold]Home[/] {escape(str(settings.home))}\n[bold]Kind[/] {kind_words(settings)}\n[bold]Data[/] {escape(str(data_root(settings)))}\n[bold]MLflow[/] {escape(shown_uri(tracking_uri(settings)))}", soft_wrap=True, highlight=False)
-    if summary.empty: console.print("The store is empty. Begin with: aqw run --source files --path FOLDER --cities NAME")
+    console.print(f"[bold]Home[/] {escape(str(settings.home))}\n[bold]Kind[/] {kind_words(settings)}\n[bold]Data[/] "
+                  f"{escape(str(data_root(settings)))}\n[bold]MLflow[/] {escape(shown_uri(tracking_uri(settings)))}",
+                  soft_wrap=True, highlight=False)
+    if summary.empty:
+        console.print("The store is empty. Begin with: aqw run --source files --path FOLDER --cities NAME")
     else: print_frame(summary.drop(columns='written'), console, title='Store')
-    if len(summary) and store.free_gb() is not None: console.print(f"[bold]Free[/] {store.free_gb()} GB on this disk", highlight=False)
-    if len(refused): print_frame(refused.groupby('reason').size().reset_index(name='rows'), console, title=f'Quarantine: {len(refused):,} rows')
+    if len(summary) and store.free_gb() is not None:
+        console.print(f"[bold]Free[/] {store.free_gb()} GB on this disk", highlight=False)
+    if len(refused):
+        print_frame(refused.groupby('reason').size().reset_index(name='rows'), console,
+                    title=f'Quarantine: {len(refused):,} rows')
     console.print(Text.assemble(('Runs', 'bold'), f' {state_of_runs(settings)}'))
 
 # %% ../../nbs/16_commands/10_cli.ipynb #72a82082
@@ -236,15 +276,21 @@ def tell_tidied(
     "What was, or would be, deleted, and what is left alone."
     from aq_workbench.commands.runs import odd_words
     go, files = [f for f in fates if not f.rule], 0 if found.empty else int(found['files'].sum())
-    rows = [{'what':f"store, {r['group']}", 'items':r['files'], 'MB':r['MB']} for r in found.to_dict('records') if r['files']]
+    rows = [{'what':f"store, {r['group']}", 'items':r['files'], 'MB':r['MB']} for r in found.to_dict('records')
+            if r['files']]
     if go: rows.append({'what':'reports/runs', 'items':len(go), 'MB':round(sum(f.run.bytes for f in go)/1e6, 3)})
     if rows: print_frame(pd.DataFrame(rows), console, title='Deleted' if yes else 'Would be deleted')
-    if not files: console.print('The store is empty: nothing to tidy.' if found.empty else 'The store is tidy: there is nothing to delete.')
+    if not files:
+        console.print('The store is empty: nothing to tidy.' if found.empty else 'The store is tidy: there is nothing '
+            'to delete.')
     for line in odd_words(fates): console.print(line, highlight=False, markup=False)
     return bool(rows)
 
 @app.command(rich_help_panel=KEEP)
-def tidy(keep_days:Annotated[float, typer.Option('--keep-days', callback=number_option(1, 36500), help='Versions of the store of so many days stay readable')]=30, yes:Annotated[bool, typer.Option('--yes', help='Do it; without this, only say what would go')]=False, source:Source=''):
+def tidy(keep_days:Annotated[float, typer.Option('--keep-days', callback=number_option(1, 36500),
+                                                 help='Versions of the store of so many days stay readable')]=30,
+         yes:Annotated[bool, typer.Option('--yes', help='Do it; without this, only say what would go')]=False,
+         source:Source=''):
     """Put small files of the store together; delete what no version needs any more, and runs that no rule keeps.
 
     Versions with a name (FeatureStore().tag) stay, whatever their age. Of the runs stay the newest (AQW_KEEP_RUNS), the last of each day (of AQW_KEEP_RUN_DAYS days), those that a paper or note in the home names, that stand behind a named version or a model that serves, and those with a file named keep.
@@ -264,8 +310,11 @@ def tidy(keep_days:Annotated[float, typer.Option('--keep-days', callback=number_
 def report(run:Annotated[str, typer.Argument(help='Name of a run; by default the newest')]=''):
     "Write numbers, tables, figures and the paper of a run."
     every = reports_root(Settings()).resolve()/'runs'
-    runs = [p for p in ([below(every, run)/'results.json'] if run else sorted(every.glob('*/results.json'))) if p.exists()]
-    if not runs: raise AqwError(f"there is no run {run or 'yet'} under {every}", "make one: aqw run --source files --path FOLDER --cities NAME")
+    runs = [p for p in ([below(every, run)/'results.json'] if run else sorted(every.glob('*/results.json')))
+            if p.exists()]
+    if not runs:
+        raise AqwError(f"there is no run {run or 'yet'} under {every}",
+                       "make one: aqw run --source files --path FOLDER --cities NAME")
     from aq_workbench.report import write_report
     written = write_report(runs[-1], runs[-1].parent/'report')
     for name, path in written.items():
@@ -279,7 +328,8 @@ def dashboard(port:Port=0, browser:Browser=True, source:Source=''):
     settings, port = settings_for(source), usable_port(port)
     Console().print(f'Dashboard: http://127.0.0.1:{port} (Ctrl-C ends it)')
     from aq_workbench.dashboard import page_command
-    command, extra = page_command(notebook_for(settings.home, 'monitoring', part='dashboard'), port=port, browser=browser)
+    command, extra = page_command(notebook_for(settings.home, 'monitoring', part='dashboard'), port=port,
+                                  browser=browser)
     raise typer.Exit(call(command, extra, settings=settings))
 
 @app.command(rich_help_panel=LOOK)
@@ -307,7 +357,8 @@ def lab_folder(
 def lab(port:Port=0, browser:Browser=True, source:Source=''):
     "Open JupyterLab on the notebooks: the copies in your home folder, or the checkout's own."
     settings = settings_for(source)
-    command = [sys.executable, '-m', 'jupyterlab', str(lab_folder(settings)), f'--ServerApp.port={port or free_port()}', '--ServerApp.ip=127.0.0.1']
+    command = [sys.executable, '-m', 'jupyterlab', str(lab_folder(settings)), f'--ServerApp.port={port or free_port()}',
+               '--ServerApp.ip=127.0.0.1']
     if hasattr(os, 'geteuid') and os.geteuid() == 0: command += ['--allow-root']
     raise typer.Exit(call(command + ([] if browser else ['--no-browser']), {}, settings=settings))
 
@@ -333,19 +384,24 @@ def doctor(as_json:Annotated[bool, typer.Option('--json', help='For a program to
 
 # %% ../../nbs/16_commands/10_cli.ipynb #e84ca171
 @app.command(rich_help_panel=KEEP)
-def reset(source:Annotated[str, typer.Option('--source', help='Only this kind: live, sandbox or files')]='', runs:Annotated[bool, typer.Option('--runs', help='The executed notebooks and reports too')]=False,
-          backup:Annotated[bool, typer.Option('--backup', help='Keep a zip of it in backups/')]=False, yes:Annotated[bool, typer.Option('--yes', help='Do not ask')]=False):
+def reset(source:Annotated[str, typer.Option('--source', help='Only this kind: live, sandbox or files')]='',
+          runs:Annotated[bool, typer.Option('--runs', help='The executed notebooks and reports too')]=False,
+          backup:Annotated[bool, typer.Option('--backup', help='Keep a zip of it in backups/')]=False,
+          yes:Annotated[bool, typer.Option('--yes', help='Do not ask')]=False):
     "Delete what is stored: data, models, with --runs also results. Shows it first, and asks."
     from aq_workbench.commands.project import elsewhere, losses, losses_table, reset_data as reset_home
     settings, console = Settings(), Console()
-    if not (found := losses(settings, source, runs=runs)): return console.print(f'There is nothing to delete in {settings.home}.', soft_wrap=True)
+    if not (found := losses(settings, source, runs=runs)):
+        return console.print(f'There is nothing to delete in {settings.home}.', soft_wrap=True)
     console.print(f'In {settings.home}:', soft_wrap=True, highlight=False)
     console.print(losses_table(found), elsewhere(settings))
     try: sure = yes or typer.confirm('Delete all of this?')
-    except typer.Abort as e: raise AqwError("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
+    except typer.Abort as e:
+        raise AqwError("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
     if not sure: raise AqwError("nothing was deleted", "say y, or --yes, to delete it")
     kept = reset_home(settings, source, runs=runs, backup=backup)
-    console.print('Deleted.' + (f' The backup is {kept}; python -m zipfile -e {quoted(kept, settings.home)} brings it back.' if kept else ''), soft_wrap=True, highlight=False)
+    console.print('Deleted.' + (f' The backup is {kept}; python -m zipfile -e {quoted(kept, settings.home)} brings it '
+                                f'back.' if kept else ''), soft_wrap=True, highlight=False)
 
 # %% ../../nbs/16_commands/10_cli.ipynb #bea18090
 @app.command(rich_help_panel=LOOK)
@@ -354,13 +410,18 @@ def mlflow(port:Port=0, browser:Browser=True, source:Source=''):
     from aq_workbench.commands.servers import mlflow_command, open_when_up, usable_port
     settings, port = settings_for(source), usable_port(port)
     command, extra = mlflow_command(settings, port=port)
-    Console().print(f'MLflow: http://127.0.0.1:{port} in some seconds ({settings.source}; Ctrl-C ends it)', highlight=False)
+    Console().print(f'MLflow: http://127.0.0.1:{port} in some seconds ({settings.source}; Ctrl-C ends it)',
+                    highlight=False)
     if browser: open_when_up(f'http://127.0.0.1:{port}')
     raise typer.Exit(call(command, extra, settings=settings))
 
 @app.command(rich_help_panel=KEEP)
-def sandbox(port:Port=8765, cities:Annotated[str, typer.Option('--cities', help='Names with commas between; by default Delhi, Beijing and London')]='', stations:Annotated[int, typer.Option('--stations', callback=number_option(1, 50), help='Stations a city')]=4,
-            days:Annotated[int, typer.Option('--days', callback=number_option(1, 2192), help='Days of history')]=400, seed:Annotated[int, typer.Option('--seed', callback=number_option(0, 2**32), help='Of the simulated world')]=0):
+def sandbox(port:Port=8765,
+            cities:Annotated[str, typer.Option('--cities',
+                                               help='Names with commas between; by default Delhi, Beijing and London')]='', stations:Annotated[int, typer.Option('--stations', callback=number_option(1, 50), help='Stations a city')]=4,
+            days:Annotated[int, typer.Option('--days', callback=number_option(1, 2192), help='Days of history')]=400,
+            seed:Annotated[int, typer.Option('--seed', callback=number_option(0, 2**32),
+                                             help='Of the simulated world')]=0):
     "Serve simulated cities over OpenAQ's protocol until Ctrl-C."
     from aq_workbench.commands.servers import serve_sandbox
     serve_sandbox(cities, port=port, console=Console(), stations=stations, days=days, seed=seed)
@@ -370,13 +431,17 @@ def sandbox(port:Port=8765, cities:Annotated[str, typer.Option('--cities', help=
 def test():
     "Run the tests of a checkout: every library notebook, then pytest."
     root = notebook_folder().parent.parent
-    if not (root/'settings.ini').exists(): raise AqwError("there is nothing to test here", "clone the repository; an installed package carries no tests")
-    for command in ([str(Path(sys.executable).with_name('nbdev_test')), '--path', 'nbs', '--n_workers', '2', '--timing'], [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', 'tests']):
+    if not (root/'settings.ini').exists():
+        raise AqwError("there is nothing to test here", "clone the repository; an installed package carries no tests")
+    for command in ([str(Path(sys.executable).with_name('nbdev_test')), '--path', 'nbs', '--n_workers', '2',
+                     '--timing'], [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile',
+                                   '--no-loadscope-reorder', 'tests']):
         code = subprocess.run(command, cwd=root).returncode
         if code: raise typer.Exit(code)
 
 # %% ../../nbs/16_commands/10_cli.ipynb #c079f12f
-NEAREST = str.maketrans({'µ':'u', '³':'3', '²':'2', '–':'-', '—':'-', '−':'-', '…':'...', '’':"'", '‘':"'", '“':'"', '”':'"', '·':'*', '→':'->', '°':' deg ', '≥':'>=', '≤':'<=', '×':'x'})
+NEAREST = str.maketrans({'µ':'u', '³':'3', '²':'2', '–':'-', '—':'-', '−':'-', '…':'...', '’':"'", '‘':"'", '“':'"',
+                         '”':'"', '·':'*', '→':'->', '°':' deg ', '≥':'>=', '≤':'<=', '×':'x'})
 
 def nearest_letters(
     e:UnicodeEncodeError   # What a stream cannot write
@@ -393,7 +458,8 @@ def speakable(
 ):
     "Let streams that cannot write all letters write the nearest."
     for s in streams:
-        if hasattr(s, 'reconfigure') and not (s.encoding or '').lower().startswith('utf'): s.reconfigure(errors='aqw_nearest')
+        if hasattr(s, 'reconfigure') and not (s.encoding or '').lower().startswith('utf'):
+            s.reconfigure(errors='aqw_nearest')
 
 # %% ../../nbs/16_commands/10_cli.ipynb #c6b2e1e6
 def main(
@@ -403,7 +469,8 @@ def main(
     speakable(sys.stdout, sys.stderr)
     try:
         for word in sys.argv[1:] if words is None else words:
-            if unprintable(word): raise AqwError(f"{word!r} holds a character that cannot be printed", "write it without")
+            if unprintable(word):
+                raise AqwError(f"{word!r} holds a character that cannot be printed", "write it without")
         app(words)
     except Exception as e:
         if os.environ.get('AQW_DEBUG'): raise

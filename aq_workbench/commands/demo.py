@@ -64,9 +64,12 @@ def demo_settings(
     place = Path(home).resolve()/'demo'
     try:
         place.mkdir(parents=True, exist_ok=True)
-        (place/'cities.yaml').write_text('# The home of `aqw demo`: delete the whole folder when you have seen enough.\ncities:\n  - London\n', encoding='utf-8')
+        (place/'cities.yaml').write_text('# The home of `aqw demo`: delete the whole folder when you have seen '
+                                         'enough.\ncities:\n  - London\n', encoding='utf-8')
         (place/'.env').write_text('AQW_SOURCE=sandbox\n', encoding='utf-8')
-    except OSError as e: raise AqwError(f"the folder of the demo, {place}, cannot be written: {e.strerror}", "set AQW_HOME to a folder that you may write to") from e
+    except OSError as e:
+        raise AqwError(f"the folder of the demo, {place}, cannot be written: {e.strerror}",
+                       "set AQW_HOME to a folder that you may write to") from e
     return Settings(home=place, source='sandbox', mlflow_tracking_uri='')
 
 # %% ../../nbs/16_commands/07_demo.ipynb #affeba57
@@ -76,7 +79,8 @@ def code_of(
     "The lines of their bodies, without docstrings and `return`."
     found = []
     for source in (dedent(getsource(f)) for f in functions):
-        body = [n for n in ast.parse(source).body[0].body if not isinstance(n, ast.Return) and not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+        body = [n for n in ast.parse(source).body[0].body if not isinstance(n, ast.Return)
+                and not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
         found.append(dedent('\n'.join(source.splitlines()[body[0].lineno - 1:body[-1].end_lineno])))
     return '\n'.join(found)
 
@@ -103,7 +107,8 @@ def step_table(
 )->Table:
     "An empty table that fits 80 columns."
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    for name in columns: table.add_column(name.lstrip('<'), justify='left' if name.startswith('<') else 'right', no_wrap=True)
+    for name in columns:
+        table.add_column(name.lstrip('<'), justify='left' if name.startswith('<') else 'right', no_wrap=True)
     return table
 
 def note(
@@ -136,7 +141,8 @@ def day_chart(
     def cell(t, line):
         if t not in held: return '·' if line == 0 else ' '
         return BLOCKS[max(0, min(8, round(8*lines*held[t]/top) - 8*line))]
-    rows = [f"{f'{top:.0f}' if line == lines - 1 else '':>6} │" + ' '.join(cell(t, line)*2 for t in times) for line in reversed(range(lines))]
+    rows = [f"{f'{top:.0f}' if line == lines - 1 else '':>6} │" + ' '.join(cell(t, line)*2 for t in times)
+            for line in reversed(range(lines))]
     ticks = ''.join(f'{t:%H}'.ljust(9) for t in times[::3])
     return '\n'.join([*rows, f"{'0':>6} └{'─'*71}", f"{'UTC':>6}  {ticks}".rstrip()])
 
@@ -147,7 +153,8 @@ def show_cities(
 )->Group:
     "The newest hour of each city and the chart of a day."
     hours = usable_readings(day).group_by('event_ts').agg(pl.col('value').mean())
-    return Group(newest_table(newest), Text('\nDelhi, PM2.5 of the last 24 hours (µg/m³, mean of its stations)'), Text(day_chart(hours)))
+    return Group(newest_table(newest), Text('\nDelhi, PM2.5 of the last 24 hours (µg/m³, mean of its stations)'),
+                 Text(day_chart(hours)))
 
 # %% ../../nbs/16_commands/07_demo.ipynb #56335e9f
 def keep_a_day(
@@ -186,7 +193,8 @@ def asked_table(
     table = step_table(f"<{peak.iloc[0]['location']}, hour until {peak.iloc[0]['event_ts']:%d %b %H:%M} UTC", 'PM2.5')
     table.add_row(f'asof {moment_of(before)}, before the correction', f'{value_of(was, peak):.1f}')
     table.add_row(f'asof {moment_of(after)}, after it', f'{value_of(became, peak):.1f}')
-    table.add_row(f'version {version}, the table as it was then', f'{value_of(store.load_features(version=version), peak):.1f}')
+    table.add_row(f'version {version}, the table as it was then',
+                  f'{value_of(store.load_features(version=version), peak):.1f}')
     table.add_row('now, after the source has repeated itself', f'{value_of(store.load_features(), peak):.1f}')
     return table
 
@@ -229,7 +237,8 @@ def scores_table(
     held = {(s['model'], s['horizon_h']): s for s in scores}
     for h in HORIZONS:
         ours, theirs = held['forecaster', h], held['persistence', h]
-        table.add_row(str(h), f"{ours['n']:,}", f"{ours['rmse']:.2f}", f"{theirs['rmse']:.2f}", f"{ours['skill']:.0%}", f"{ours['bias']:+.2f}", f"{ours['coverage90']:.0%}")
+        table.add_row(str(h), f"{ours['n']:,}", f"{ours['rmse']:.2f}", f"{theirs['rmse']:.2f}", f"{ours['skill']:.0%}",
+                      f"{ours['bias']:+.2f}", f"{ours['coverage90']:.0%}")
     return table
 
 # %% ../../nbs/16_commands/07_demo.ipynb #ef398a22
@@ -241,9 +250,14 @@ def show_training(
     fit, test, version = result['fit'], result['test'], result['models']['pm25_regressor-london']
     days = lambda part: f"{utc(part['start']):%d %b} to {utc(part['end']):%d %b}"
     came = f"{synced['rows']:,} readings of {synced['stations']} stations came, {synced['added']:,} of them new."
-    if result['trained']: learnt = f"Learnt from {days(fit)}; tried on {days(test)}, which the model has not seen. It is version {version}."
-    else: learnt = f"Nothing was trained: version {version}, of an earlier walk, is used again (learnt from {days(fit)}, tried on {days(test)})."
-    return Group(Text(f'{came}\n{learnt}'), Text(), scores_table(result['scores']), note('RMSE and bias in µg/m³ of PM2.5, on the same hours for both'))
+    if result['trained']:
+        learnt = (f"Learnt from {days(fit)}; tried on {days(test)}, which the model has not seen. It is version "
+                  f"{version}.")
+    else:
+        learnt = (f"Nothing was trained: version {version}, of an earlier walk, is used again (learnt from "
+                  f"{days(fit)}, tried on {days(test)}).")
+    return Group(Text(f'{came}\n{learnt}'), Text(), scores_table(result['scores']),
+                 note('RMSE and bias in µg/m³ of PM2.5, on the same hours for both'))
 
 # %% ../../nbs/16_commands/07_demo.ipynb #ccb4e796
 REGRESSOR = 'pm25_regressor-london'
@@ -254,7 +268,8 @@ def parts_of(
 )->tuple[pl.DataFrame, pl.DataFrame]:
     "The rows that the champion has learnt from, and those that it was tried on."
     frame = training_frame(store, 'London', asof=utc(result['asof']))
-    return split(frame, test_start=utc(result['test']['start']), test_end=utc(result['test']['end']), purge_h=max(HORIZONS))
+    return split(frame, test_start=utc(result['test']['start']), test_end=utc(result['test']['end']),
+                 purge_h=max(HORIZONS))
 
 # %% ../../nbs/16_commands/07_demo.ipynb #51ee7a9a
 def scores_on(
@@ -296,10 +311,13 @@ def show_versions(
     "The newest versions side by side, and which of them serves."
     table = step_table('version', '<stage', '<registered (UTC)', *(f'RMSE {h} h' for h in HORIZONS))
     for v in versions.to_dict('records'):
-        table.add_row(str(v['version']), v['stage'], f"{v['created']:%d %b %H:%M:%S}", *(f"{v[f'rmse_{h}h']:.2f}" for h in HORIZONS))
+        table.add_row(str(v['version']), v['stage'], f"{v['created']:%d %b %H:%M:%S}",
+                      *(f"{v[f'rmse_{h}h']:.2f}" for h in HORIZONS))
     newest = versions.iloc[0]
-    said = f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges it: {comparison(newest, champion['metrics'])}"
-    return Group(table, Text(said), note('aqw mlflow shows all of it in the browser; aqw demo --step 4 --open does so now'))
+    said = (f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges it: "
+            f"{comparison(newest, champion['metrics'])}")
+    return Group(table, Text(said),
+                 note('aqw mlflow shows all of it in the browser; aqw demo --step 4 --open does so now'))
 
 # %% ../../nbs/16_commands/07_demo.ipynb #53298689
 def answers(
@@ -316,10 +334,13 @@ def mlflow_page(
     "Serve MLflow's pages of a home's registry while the block runs."
     port = free_port()
     command, extra = mlflow_command(settings, port=port)
-    server, url = subprocess.Popen(command, env={**os.environ, **extra}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), f'http://127.0.0.1:{port}'
+    server, url = subprocess.Popen(command, env={**os.environ, **extra}, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL), f'http://127.0.0.1:{port}'
     try:
         while not answers(url):
-            if server.poll() is not None: raise AqwError(f"MLflow's pages did not start (exit code {server.returncode})", "leave --open out and go on; aqw mlflow shows what is wrong")
+            if server.poll() is not None:
+                raise AqwError(f"MLflow's pages did not start (exit code {server.returncode})",
+                               "leave --open out and go on; aqw mlflow shows what is wrong")
             time.sleep(.2)
         yield url
     finally:
@@ -335,8 +356,12 @@ def two_months(
     "Daily means over the stations: of the last 30 whole days (UTC) and, first, of the 30 before."
     hours = city_hours(city_rows(store, 'London').collect())
     end = city_asof(store, 'London').date()
-    days = hours.group_by((pl.col('event_ts') - pl.duration(hours=1)).dt.date().alias('date')).agg(pl.col(DEMO_FEATURES).mean()).sort('date')
-    between = lambda first, last: days.filter(pl.col('date').is_between(end - timedelta(days=first), end - timedelta(days=last), closed='left')).to_pandas()
+    days = (hours.group_by((pl.col('event_ts') - pl.duration(hours=1)).dt.date().alias('date'))
+            .agg(pl.col(DEMO_FEATURES).mean())
+            .sort('date'))
+    between = lambda first, last: days.filter(pl.col('date').is_between(end - timedelta(days=first),
+                                                                        end - timedelta(days=last),
+                                                                        closed='left')).to_pandas()
     return between(60, 30), between(30, 0)
 
 # %% ../../nbs/16_commands/07_demo.ipynb #4ae4efdf
@@ -369,7 +394,8 @@ def show_drift(
     table = step_table('<feature', 'moved by', 'p', '<drift', 'with the fault', 'p', '<drift')
     for f in DEMO_FEATURES:
         found = [r['features'][f] for r in reports]
-        table.add_row(f, *(cell for e in found for cell in (f"{e['effect']:.2f} sd", f"{e['p_adjusted']:.2g}", Text('yes', 'bold red') if e['drift'] else '–')))
+        table.add_row(f, *(cell for e in found for cell in (f"{e['effect']:.2f} sd", f"{e['p_adjusted']:.2g}",
+                                                            Text('yes', 'bold red') if e['drift'] else '–')))
     return Group(table, Text(), *(verdict_text(name, r) for name, r in zip(('This month', 'With the fault'), reports)),
                  note('sd: standard deviations of the 30 days before; p after correction for five tests'))
 
@@ -406,8 +432,10 @@ def show_answers(
     forecast:dict   # From `serve_forecasts`
 )->Group:
     "Both answers as JSON."
-    coloured = lambda answer: Syntax(json.dumps(shortened(answer), ensure_ascii=False), 'json', theme='ansi_dark', background_color='default', word_wrap=True)
-    return Group(Text('GET /health', style='bold'), coloured(health), Text('GET /v1/forecast/London', style='bold'), coloured(forecast))
+    coloured = lambda answer: Syntax(json.dumps(shortened(answer), ensure_ascii=False), 'json', theme='ansi_dark',
+                                     background_color='default', word_wrap=True)
+    return Group(Text('GET /health', style='bold'), coloured(health), Text('GET /v1/forecast/London', style='bold'),
+                 coloured(forecast))
 
 # %% ../../nbs/16_commands/07_demo.ipynb #5c137df5
 class Ground:
@@ -468,15 +496,21 @@ class Step(NamedTuple):
     lines:tuple
 
 STEPS = {
-    1: Step('Live data', "Three cities are simulated on this machine behind OpenAQ's own protocol, and asked as the real service is asked. "
+    1: Step('Live data', "Three cities are simulated on this machine behind OpenAQ's own protocol, and asked as the "
+                         "real service is asked. "
             "You see their newest hour and a day of Delhi.", work_cities, show_cities, (look_at_cities,)),
-    2: Step('Feature store', 'Nothing is ever overwritten. You see that day saved twice, its highest hour corrected and put back, and what was known in between.',
+    2: Step('Feature store', 'Nothing is ever overwritten. You see that day saved twice, its highest hour corrected '
+                             'and put back, and what was known in between.',
             work_store, show_day, (keep_a_day,)),
-    3: Step('Training', '90 days of London come into the store, and two models learn PM2.5 and its category (20 s at first). '
-            'You see their error beside persistence, the forecast that nothing changes.', work_training, show_training, (load_history, learn)),
-    4: Step('Registry and MLflow', 'A version never changes; stages move. You see a challenger with a sixth of the trees registered, put into Staging and compared.',
+    3: Step('Training', '90 days of London come into the store, and two models learn PM2.5 and its category (20 s at '
+                        'first). '
+            'You see their error beside persistence, the forecast that nothing changes.', work_training, show_training,
+            (load_history, learn)),
+    4: Step('Registry and MLflow', 'A version never changes; stages move. You see a challenger with a sixth of the '
+                                   'trees registered, put into Staging and compared.',
             work_registry, show_versions, (challenge,)),
-    5: Step('Drift', 'Has the air changed? You see the last 30 days of London against the 30 before, by daily means; then the same days with PM2.5 sensors that read twice as much.',
+    5: Step('Drift', 'Has the air changed? You see the last 30 days of London against the 30 before, by daily means; '
+                     'then the same days with PM2.5 sensors that read twice as much.',
             work_drift, show_drift, (find_drift,)),
     6: Step('API and dashboard', 'The champion forecasts, and a server on this machine answers in JSON.',
             work_api, show_answers, (serve_forecasts,))}
@@ -498,7 +532,8 @@ def watched(
     console:Console    # Where to
 ):
     "Show what goes on while the block runs."
-    with Progress(SpinnerColumn(), TimeElapsedColumn(), TextColumn('{task.description}'), console=console, transient=True, disable=not console.is_interactive) as bars:
+    with Progress(SpinnerColumn(), TimeElapsedColumn(), TextColumn('{task.description}'), console=console,
+                  transient=True, disable=not console.is_interactive) as bars:
         task = bars.add_task('…')
         ground.say = lambda line: bars.update(task, description=line[:64])
         yield
@@ -514,7 +549,9 @@ def step_errors(
     try: yield
     except AqwError as e: raise AqwError(f'{where}: {e.what}', f'{e.do}; then go on with aqw demo --step {n}') from e
     except Exception as e:
-        raise AqwError(f'{where}: {type(e).__name__}: {e}', f'delete {settings.home} and begin again; if it comes back, AQW_DEBUG=1 shows where and is worth a report') from e
+        raise AqwError(f'{where}: {type(e).__name__}: {e}',
+                       f'delete {settings.home} and begin again; if it comes back, AQW_DEBUG=1 shows where and is '
+                       f'worth a report') from e
 
 # %% ../../nbs/16_commands/07_demo.ipynb #f484090d
 def goes_on(
@@ -532,16 +569,18 @@ def left_there(
     "What an earlier walk left, in a sentence; empty where there was none."
     store = FeatureStore(settings)
     if READINGS not in store.groups(): return ''
-    try: return f'\nAn earlier walk left {store.scan().select(pl.len()).collect().item():,} readings and {len(ModelRegistry(settings).names())} models there: they are used again.'
-    except AqwError as e: raise AqwError(f"what an earlier walk left cannot be read: {e.what}", f"delete {settings.home} and begin again") from e
+    try:
+        return (f'\nAn earlier walk left {store.scan().select(pl.len()).collect().item():,} readings and '
+                f'{len(ModelRegistry(settings).names())} models there: they are used again.')
+    except AqwError as e:
+        raise AqwError(f"what an earlier walk left cannot be read: {e.what}",
+                       f"delete {settings.home} and begin again") from e
 
 def welcome(
     settings:Settings   # Home of the walk
 )->str:
     "What the walk is, where it writes, and whether it was here before."
-    return ('[bold]The workbench in six steps[/], about a minute. No key, no file and no network are\n'
-            'needed: the cities are [bold]SIMULATED[/] on this machine. All that is written goes into\n'
-            f'[bold]{settings.home}[/]\nand nowhere else; delete that folder when you have seen enough.{left_there(settings)}')
+    return ('[bold]The workbench in six steps[/], about a minute. No key, no file and no network are\n' 'needed: the cities are [bold]SIMULATED[/] on this machine. All that is written goes into\n' f'[bold]{settings.home}[/]\nand nowhere else; delete that folder when you have seen enough.{left_there(settings)}')
 
 def farewell(
     settings:Settings,  # Home of the walk
@@ -578,7 +617,8 @@ def open_pages(
         ground.say("MLflow's pages start")
         url = stack.enter_context(mlflow_page(ground.settings))
     shown = webbrowser.open(url)
-    console.print(f"\nMLflow: [bold]{url}[/]{'' if shown else ' (no browser could be opened here)'}, until the walk ends.")
+    console.print(f"\nMLflow: [bold]{url}[/]{'' if shown else ' (no browser could be opened here)'}, until the walk "
+                  f"ends.")
 
 # %% ../../nbs/16_commands/07_demo.ipynb #36cbce47
 def run_demo(
@@ -589,7 +629,9 @@ def run_demo(
     opens:bool=False     # Show MLflow's pages in a browser
 ):
     "The walk, or one step of it with what it needs."
-    if at := os.environ.get('AQW_NOW'): raise AqwError(f"AQW_NOW={at} holds the clock still", "unset it: the demo shows what was known before and after a correction")
+    if at := os.environ.get('AQW_NOW'):
+        raise AqwError(f"AQW_NOW={at} holds the clock still",
+                       "unset it: the demo shows what was known before and after a correction")
     settings, seconds = demo_settings(home), 0.
     console.print(welcome(settings), soft_wrap=True)
     with one_run(settings), ExitStack() as stack:

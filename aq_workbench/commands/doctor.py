@@ -50,7 +50,9 @@ def looked(
     try: return Finding('ok', about, look())
     except AqwError as e: return Finding(bad, about, e.what, e.do)
     except OSError as e: return Finding(bad, about, machine_error(e).what, machine_error(e).do)
-    except Exception as e: return Finding(bad, about, f'{type(e).__name__}: {e}'.splitlines()[0], 'where this says too little, report it with all that aqw doctor shows')
+    except Exception as e:
+        return Finding(bad, about, f'{type(e).__name__}: {e}'.splitlines()[0],
+                       'where this says too little, report it with all that aqw doctor shows')
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #65088a7d
 def requirements(
@@ -68,7 +70,8 @@ def check_python(
     from packaging.specifiers import SpecifierSet
     need, have = metadata('aq_workbench')['Requires-Python'], '.'.join(map(str, running))
     if have in SpecifierSet(need): return Finding('ok', 'Python', f'{have} in {sys.prefix}')
-    return Finding('fail', 'Python', f'{have}, but the package needs {need}', f'make an environment with Python {need} and install aq_workbench there')
+    return Finding('fail', 'Python', f'{have}, but the package needs {need}',
+                   f'make an environment with Python {need} and install aq_workbench there')
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #6fc23deb
 KEY_PACKAGES = ('polars', 'deltalake', 'lightgbm', 'mlflow', 'papermill', 'jupyterlab', 'voila')
@@ -82,7 +85,8 @@ def check_packages(
     "Whether the libraries that are needed are there, in versions that were asked for."
     have = {r.name: installed_version(r.name) for r in needed}
     lost = [r.name for r in needed if have[r.name] is None]
-    other = [f'{r.name} {have[r.name]} (needs {r.specifier})' for r in needed if have[r.name] and not r.specifier.contains(have[r.name], prereleases=True)]
+    other = [f'{r.name} {have[r.name]} (needs {r.specifier})' for r in needed if have[r.name]
+             and not r.specifier.contains(have[r.name], prereleases=True)]
     if lost: return Finding('fail', about, f"{', '.join(lost)} lack", how)
     if other: return Finding('warn', about, f"of another version than was tested: {', '.join(other)}", how)
     return Finding('ok', about, f"all {len(needed)} of them: {', '.join(f'{n} {have[n]}' for n in shown if n in have)}")
@@ -92,20 +96,24 @@ def check_latex()->Finding:
     "Whether the report can become a PDF."
     from aq_workbench.report import latex_missing
     what, _, do = latex_missing().partition(': ')
-    return Finding('warn', 'pdflatex', f"{what} (optional): the report comes with figures and LaTeX source, without its PDF", do) if what else Finding('ok', 'pdflatex', 'the report comes with its PDF')
+    return Finding('warn', 'pdflatex', f"{what} (optional): the report comes with figures and LaTeX source, without "
+                                       f"its PDF", do) if what else Finding('ok', 'pdflatex',
+                                                                            'the report comes with its PDF')
 
 def check_chromium(
     names:tuple[str]=('chromium', 'chromium-browser', 'google-chrome')   # Programs that will do
 )->Finding:
     "Whether the dashboard can be tested in a browser."
     found = next(filter(None, map(shutil.which, names)), None)
-    return Finding('ok', 'chromium', f'{found}: the dashboard is tested in it') if found else Finding(
-        'warn', 'chromium', 'not there (optional): the tests of the dashboard in a browser are skipped', 'only to work on the package itself: apt install chromium')
+    return Finding('ok', 'chromium', f'{found}: the dashboard is tested in it') if found else Finding('warn',
+        'chromium', 'not there (optional): the tests of the dashboard in a browser are skipped',
+            'only to work on the package itself: apt install chromium')
 
 def check_checkout()->list[Finding]:
     "In a checkout: whether its notebooks can be exported and tested."
     if not (notebook_folder().parents[1]/'settings.ini').exists(): return []
-    return [check_packages(requirements('dev'), about='nbdev', shown=('nbdev', 'pytest', 'hypothesis', 'playwright'), how='in the checkout: pip install -e ".[dev]"')]
+    return [check_packages(requirements('dev'), about='nbdev', shown=('nbdev', 'pytest', 'hypothesis', 'playwright'),
+                           how='in the checkout: pip install -e ".[dev]"')]
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #d327cfc8
 PORTS = {8000:'aqw serve', 8765:'aqw sandbox', 8888:'JupyterLab', 5000:'MLflow'}
@@ -124,7 +132,8 @@ def check_ports(
     "Which of the usual ports are taken."
     taken = [f'{p} ({who})' for p, who in ports.items() if in_use(p)]
     if not taken: return Finding('ok', 'ports', f"{', '.join(map(str, ports))} are free")
-    return Finding('warn', 'ports', f"in use: {', '.join(taken)}", 'where that is another program, give ours another one: aqw serve --port 8001')
+    return Finding('warn', 'ports', f"in use: {', '.join(taken)}",
+                   'where that is another program, give ours another one: aqw serve --port 8001')
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #98d2b350
 def nearest(
@@ -137,9 +146,12 @@ def check_home(
     settings:Settings   # Home
 )->Finding:
     "Where the home is, why there, and whether it can be written."
-    why = 'AQW_HOME' if os.environ.get('AQW_HOME') else 'it has a cities.yaml' if (settings.home/'cities.yaml').exists() else 'your user data folder; aqw init makes one of your own'
+    why = 'AQW_HOME' if os.environ.get('AQW_HOME') else 'it has a cities.yaml' if (settings.home
+                                                                                   /'cities.yaml').exists() else 'your user data folder; aqw init makes one of your own'
     try: TemporaryFile(dir=nearest(settings.home)).close()
-    except OSError as e: return Finding('fail', 'home', f'{settings.home} ({why}) cannot be written: {e.strerror}', 'give yourself the right to write there, or set AQW_HOME to another folder')
+    except OSError as e:
+        return Finding('fail', 'home', f'{settings.home} ({why}) cannot be written: {e.strerror}',
+                       'give yourself the right to write there, or set AQW_HOME to another folder')
     return Finding('ok', 'home', f'{settings.home} ({why})')
 
 def check_disk(
@@ -150,7 +162,8 @@ def check_disk(
     "How much room there is."
     free = shutil.disk_usage(nearest(home)).free/1e9
     if free >= good_gb: return Finding('ok', 'disk', f'{free:,.1f} GB free')
-    return Finding('fail' if free < least_gb else 'warn', 'disk', f'{free:,.1f} GB free', 'free some space, or set AQW_HOME to another disk; aqw tidy says what nobody needs any more')
+    return Finding('fail' if free < least_gb else 'warn', 'disk', f'{free:,.1f} GB free',
+                   'free some space, or set AQW_HOME to another disk; aqw tidy says what nobody needs any more')
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #c8846b2a
 def check_cities(
@@ -160,8 +173,11 @@ def check_cities(
     def look():
         plans = read_plans(settings.home)
         lost = [p.name for p in plans if p.path and not (settings.home/p.path).exists()]
-        if lost: raise AqwError(f"the files of {', '.join(lost)} are not where cities.yaml says", f"correct `path` in {settings.home/'cities.yaml'}, or bring them there")
-        return f"{len(plans)}: {', '.join(p.name for p in plans)}" if plans else 'none named: a run takes Delhi, Beijing and London, or those you say with --cities'
+        if lost:
+            raise AqwError(f"the files of {', '.join(lost)} are not where cities.yaml says",
+                           f"correct `path` in {settings.home/'cities.yaml'}, or bring them there")
+        return (f"{len(plans)}: {', '.join(p.name for p in plans)}" if plans
+                else 'none named: a run takes Delhi, Beijing and London, or those you say with --cities')
     return looked('cities', look)
 
 def check_notebooks(
@@ -169,17 +185,22 @@ def check_notebooks(
 )->Finding:
     "Whose notebooks a run executes."
     edited = edited_notebooks(home)
-    return Finding('ok', 'notebooks', f"yours: {', '.join(edited)}; the others are the workbench's own" if edited else "the workbench's own")
+    return Finding('ok', 'notebooks', f"yours: {', '.join(edited)}; the others are the workbench's own" if edited
+                   else "the workbench's own")
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #93b4e757
 def check_clock(
     ahead:float|None   # Seconds that this machine is ahead of a server; None: nobody was asked
 )->list[Finding]:
     "Whether the present is the present."
-    if os.environ.get('AQW_NOW'): return [Finding('warn', 'clock', f"AQW_NOW sets the present to {os.environ['AQW_NOW']}", 'unset AQW_NOW to live today')]
+    if os.environ.get('AQW_NOW'):
+        return [Finding('warn', 'clock', f"AQW_NOW sets the present to {os.environ['AQW_NOW']}",
+                        'unset AQW_NOW to live today')]
     if ahead is None: return []
     note = skew_note(ahead).removeprefix('; ').removesuffix(': set it right')
-    return [Finding('warn', 'clock', note, 'set it right: hours would be asked for that are not there yet, or never')] if note else [Finding('ok', 'clock', 'agrees with the service')]
+    return [Finding('warn', 'clock', note,
+                    'set it right: hours would be asked for that are not there yet, or never')] if note else [
+                        Finding('ok', 'clock', 'agrees with the service')]
 
 def check_service(
     settings:Settings   # Address and key
@@ -189,7 +210,9 @@ def check_service(
     try: found = check_key(settings, timeout=5)
     except AqwError as e: return [Finding('fail' if asked else 'warn', about, e.what, e.do), *check_clock(None)]
     if found.note: first = Finding('warn', about, f'not refused, but {found.note}', 'try again later')
-    else: first = Finding('ok', about, f"opens {settings.openaq_url}{', a sandbox (SIMULATED)' if found.simulated else ''}")
+    else:
+        first = Finding('ok', about,
+                        f"opens {settings.openaq_url}{', a sandbox (SIMULATED)' if found.simulated else ''}")
     return [first, *check_clock(found.ahead)]
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #ba051d09
@@ -200,7 +223,9 @@ def check_root(
     def look():
         root = open_root(settings)
         try: TemporaryFile(dir=root).close()
-        except OSError as e: raise AqwError(f"{root} cannot be written: {e.strerror}", "give yourself the right to write there, or set AQW_HOME to another folder") from e
+        except OSError as e:
+            raise AqwError(f"{root} cannot be written: {e.strerror}",
+                           "give yourself the right to write there, or set AQW_HOME to another folder") from e
         return 'SIMULATED data, can be written' if settings.source == 'sandbox' else 'can be written'
     return looked(f'data/{settings.source}', look)
 
@@ -211,7 +236,8 @@ def damaged(
     "The files that lack, or have another size than the log says."
     files = pl.DataFrame(open_delta(place).get_add_actions(flatten=True))
     found = {p: place.local/p for p in files['path']}
-    return [p for p, size in files.select('path', 'size_bytes').iter_rows() if not found[p].exists() or found[p].stat().st_size != size]
+    return [p for p, size in files.select('path', 'size_bytes').iter_rows() if not found[p].exists() or found[p].stat()
+            .st_size != size]
 
 def read_group(
     store:FeatureStore,   # Of one kind of source
@@ -220,9 +246,12 @@ def read_group(
     "What the store says of a group; `AqwError` with what another reader finds where it cannot be read."
     place = store.root/group
     try:
-        if place.local and (bad := damaged(place)): raise AqwError(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}", way_back(place))
+        if place.local and (bad := damaged(place)):
+            raise AqwError(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}",
+                           way_back(place))
         return summary_of(store.root, group)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e: raise AqwError(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
+        raise AqwError(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
 
 def check_store(
     settings:Settings   # Home and kind of source
@@ -232,7 +261,8 @@ def check_store(
         store = FeatureStore(settings)
         found = [read_group(store, g) for g in store.groups()]
         last = max((f['last hour'] for f in found), default='')
-        return f"{sum(f['rows'] for f in found):,} rows in {len(found)} groups, last hour {last} UTC" if found else 'empty'
+        return (f"{sum(f['rows'] for f in found):,} rows in {len(found)} groups, last hour {last} UTC" if found
+                else 'empty')
     return looked('store', look)
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #eae6dbd0
@@ -241,7 +271,8 @@ def check_pages(
 ):
     "SQLite's own check of every page, read only; `sqlite3.Error` names the first that is wrong."
     if not path.exists(): return
-    with closing(sqlite3.connect(f'{path.as_uri()}?mode=ro', uri=True, timeout=2)) as db: said = db.execute('PRAGMA quick_check(1)').fetchone()[0]
+    with closing(sqlite3.connect(f'{path.as_uri()}?mode=ro', uri=True, timeout=2)) as db:
+        said = db.execute('PRAGMA quick_check(1)').fetchone()[0]
     if said != 'ok': raise sqlite3.DatabaseError(f'malformed: {said}')
 
 def check_registry(
@@ -251,7 +282,9 @@ def check_registry(
     uri = tracking_uri(settings)
     path = sqlite_file(uri)
     def look():
-        if path is None: return f"{shown_uri(uri)} {'answers' if knock(uri, settings.timeout) else 'is no database that can be asked'}"
+        if path is None:
+            return (f"{shown_uri(uri)} "
+                    f"{'answers' if knock(uri, settings.timeout) else 'is no database that can be asked'}")
         try:
             check_pages(path)
             models, versions = count_models(path)
@@ -274,7 +307,8 @@ def check_data(
 
 def examine()->list[Finding]:
     "Look at everything."
-    machine = [check_python(), check_packages(requirements()), *check_checkout(), check_latex(), check_chromium(), check_ports()]
+    machine = [check_python(), check_packages(requirements()), *check_checkout(), check_latex(), check_chromium(),
+               check_ports()]
     try: settings = Settings()
     except AqwError as e: return [Finding('fail', 'settings', e.what, e.do), *machine]
     home = [check_home(settings), check_disk(settings.home), check_cities(settings), check_notebooks(settings.home)]
@@ -289,5 +323,7 @@ def findings_table(
     "One row a finding, with what to do below what was found."
     table = Table.grid(padding=(0, 1))
     for width in (4, 12, None): table.add_column(width=width, overflow='fold')
-    for f in found: table.add_row(f'[{LEVEL_STYLE[f.state]}]{f.state}[/]', f.about, Text(f.found + (f'\n-> {f.do}' if f.do else '')))
+    for f in found:
+        table.add_row(f'[{LEVEL_STYLE[f.state]}]{f.state}[/]', f.about,
+                      Text(f.found + (f'\n-> {f.do}' if f.do else '')))
     return table

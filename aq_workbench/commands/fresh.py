@@ -37,10 +37,16 @@ def where_else(
 )->str:                  # What to do
     "What a person can do about a city that the store does not have."
     for kind in KINDS:
-        if kind != settings.source and city_slug(city) in map(city_slug, stored_cities(Settings(home=settings.home, source=kind))): return f"it is among the {kind} data: add --source {kind}"
+        if kind != settings.source and city_slug(city) in map(city_slug, stored_cities(Settings(home=settings.home,
+            source=kind))):
+            return f"it is among the {kind} data: add --source {kind}"
     slugs = {city_slug(c): c for c in stored_cities(settings)}
-    if near := get_close_matches(city_slug(city), slugs, n=3): return f"did you mean {', '.join(slugs[s] for s in near)}?"
-    try: return f"bring it in: aqw run --cities {quoted(find_city(city).name)}" + (f" --source {settings.source}" if settings.source != 'files' else ' --source files --path FOLDER')
+    if near := get_close_matches(city_slug(city), slugs, n=3):
+        return f"did you mean {', '.join(slugs[s] for s in near)}?"
+    try:
+        return f"bring it in: aqw run --cities {quoted(find_city(city).name)}" + (f" --source {settings.source}"
+                                                                                  if settings.source != 'files'
+                                                                                  else ' --source files --path FOLDER')
     except AqwError as e: return f"{e.do} Or look for it: aqw cities search {quoted(city[:4])}"
 
 def stored_city(
@@ -50,7 +56,8 @@ def stored_city(
     "The store's name of a city; `AqwError` says where else it is, or which names come near."
     have = stored_cities(settings)
     if found := [c for c in have if city_slug(c) == city_slug(city)]: return found[0]
-    raise AqwError(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}", where_else(city, settings))
+    raise AqwError(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}",
+                   where_else(city, settings))
 
 # %% ../../nbs/16_commands/09_fresh.ipynb #f3667fda
 def hours_behind(
@@ -72,9 +79,12 @@ def newest_known(
     "The newest hour at which a value of PM2.5 was known on time; `AqwError` where there is none."
     store = FeatureStore(settings)
     since = min(city_asof(store, city), at) - timedelta(days=3)
-    pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=at, on_time=True).collect()
+    pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=at,
+                     on_time=True).collect()
     found = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
-    if found is None: raise AqwError(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} UTC", "see which hours are stored: aqw cities list")
+    if found is None:
+        raise AqwError(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
+                       f"UTC", "see which hours are stored: aqw cities list")
     return found
 
 def is_due(
@@ -84,8 +94,11 @@ def is_due(
 )->bool:
     "Whether the city's champion has issued nothing at that hour; `AqwError` where there is no champion."
     version = serving_version(city, settings=settings)
-    if version is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)} (or everything: aqw run --cities {quoted(city)})")
-    return issued_forecasts(FeatureStore(settings), city, version=version, where=pl.col('issued_at') == issue, start=issue).is_empty()
+    if version is None:
+        raise AqwError(f"no model of {city!r} is registered",
+                       f"train one: aqw train --cities {quoted(city)} (or everything: aqw run --cities {quoted(city)})")
+    return issued_forecasts(FeatureStore(settings), city, version=version, where=pl.col('issued_at') == issue,
+                            start=issue).is_empty()
 
 # %% ../../nbs/16_commands/09_fresh.ipynb #538c2afb
 def fetch_newest(
@@ -109,10 +122,12 @@ def bring_up_to_date(
     try:
         with one_run(settings):
             try:
-                if hours := 0 if past else hours_behind(city, settings=settings, at=at): fetch_newest(city, settings=settings, hours=hours)
+                if hours := 0 if past else hours_behind(city, settings=settings, at=at):
+                    fetch_newest(city, settings=settings, hours=hours)
             except AqwError as e: problems.append(e)
             issue = newest_known(city, settings=settings, at=at)
-            if is_due(city, settings=settings, issue=issue): forecast_city(city, settings=settings, asof=issue.isoformat(), run_id='aqw forecast')
+            if is_due(city, settings=settings, issue=issue):
+                forecast_city(city, settings=settings, asof=issue.isoformat(), run_id='aqw forecast')
     except AqwError as e: problems.append(e)
     return problems
 
@@ -125,10 +140,13 @@ def tell_forecast(
 )->int:                    # Exit code: 1 where the city could not be brought up to date
     "Bring a city up to date and print its forecast."
     at, name = utc(asof) if asof else now(), stored_city(city, settings=settings)
-    with console.status(f'Bringing {name} up to date ...', spinner='line'): problems = bring_up_to_date(name, settings=settings, at=at, past=bool(asof))
+    with console.status(f'Bringing {name} up to date ...', spinner='line'):
+        problems = bring_up_to_date(name, settings=settings, at=at, past=bool(asof))
     try: outlook = load_outlook(name, settings=settings, at=at, asof=asof)
     except AqwError as e: raise (problems[0] if problems else e) from e
     print_panel(forecast_panel(outlook, width=console.width), console)
     if not problems and (said := advice(outlook)): print_panel(Text(said, style='bold'), console, soft_wrap=True)
-    for p in problems: print_panel(Text.assemble(('Not up to date', 'bold yellow'), f': {p.what}\n  -> {p.do}'), console, soft_wrap=True)
+    for p in problems:
+        print_panel(Text.assemble(('Not up to date', 'bold yellow'), f': {p.what}\n  -> {p.do}'), console,
+                    soft_wrap=True)
     return int(bool(problems))

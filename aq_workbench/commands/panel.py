@@ -79,13 +79,22 @@ def load_outlook(
     store = FeatureStore(settings)
     forecasts = newest_forecasts(store, city, asof=utc(asof) if asof else at)
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)
-    pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since) & (pl.col('event_ts') <= at), asof=asof or None).collect()
-    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}", f"load it again: aqw fetch --cities {quoted(name)}")
+    pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since)
+                     & (pl.col('event_ts') <= at), asof=asof or None).collect()
+    if pm25.is_empty():
+        raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
+                       f"load it again: aqw fetch --cities {quoted(name)}")
     each = station_hours(pm25)
     now_ = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
-    names = pm25.group_by('location_id').agg(pl.col('location').drop_nulls().last()).with_columns(pl.coalesce('location', 'location_id').alias('location'))
-    origin = pm25.select('source', pl.col('licence').fill_null('no licence stated')).unique().sort('source', 'licence').rows()
-    return Outlook(name, clock_of(name, pm25), at, mean_over_stations(each), names.join(now_, on='location_id', how='left').sort('location'), forecasts,
+    names = (pm25.group_by('location_id')
+             .agg(pl.col('location').drop_nulls().last())
+             .with_columns(pl.coalesce('location', 'location_id').alias('location')))
+    origin = (pm25.select('source', pl.col('licence').fill_null('no licence stated'))
+              .unique()
+              .sort('source', 'licence')
+              .rows())
+    return Outlook(name, clock_of(name, pm25), at, mean_over_stations(each),
+                   names.join(now_, on='location_id', how='left').sort('location'), forecasts,
                    [f'{s}: {l}' for s, l in origin], settings.source)
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f5fadfb7
@@ -93,14 +102,20 @@ def city_category(
     rows:pl.DataFrame   # Forecasts of one horizon
 )->dict:                # category, p (mean probability), agree (stations that expect it)
     "The category that most stations expect."
-    counted = rows.drop_nulls('category').group_by('category').agg(p=pl.col('p_category').mean(), agree=pl.len()).to_dicts()
-    return max(counted, key=lambda c: (c['agree'], CATEGORIES.index(c['category'])), default={'category':None, 'p':None, 'agree':0})
+    counted = (rows.drop_nulls('category')
+               .group_by('category')
+               .agg(p=pl.col('p_category').mean(), agree=pl.len())
+               .to_dicts())
+    return max(counted, key=lambda c: (c['agree'], CATEGORIES.index(c['category'])),
+               default={'category':None, 'p':None, 'agree':0})
 
 def city_forecasts(
     forecasts:pl.DataFrame   # From `newest_forecasts`
 )->list[dict]:               # horizon_h, target_ts, mean, lo90, hi90 (µg/m³), n, category, p, agree
     "One line a horizon: means over the stations."
-    means = forecasts.group_by('horizon_h', 'target_ts').agg(pl.col('mean', 'lo90', 'hi90').mean(), n=pl.len()).sort('horizon_h')
+    means = (forecasts.group_by('horizon_h', 'target_ts')
+             .agg(pl.col('mean', 'lo90', 'hi90').mean(), n=pl.len())
+             .sort('horizon_h'))
     return [{**m, **city_category(forecasts.filter(horizon_h=m['horizon_h']))} for m in means.to_dicts()]
 
 # %% ../../nbs/16_commands/00_panel.ipynb #8ab44e6c
@@ -214,8 +229,10 @@ def chart(
     for column, t in enumerate(times):
         if t > outlook.hours['event_ts'].max(): rows[-1][column] = ' '
         if t in ahead: put_forecast(rows, column, ahead[t], top=top)
-    colours = [COLOURS[c] if (c := int(pm25_category(ahead[t]['mean'] if t in ahead else held.get(t, -1)))) >= 0 else '' for t in times]
-    return drawn_chart(rows, colours, top, axis(times, outlook.tz), times.index(outlook.issued), f"issued {clock_text(outlook.issued, outlook.tz, '%H:%M')}")
+    colours = [COLOURS[c] if (c := int(pm25_category(ahead[t]['mean'] if t in ahead else held.get(t, -1)))) >= 0 else ''
+               for t in times]
+    return drawn_chart(rows, colours, top, axis(times, outlook.tz), times.index(outlook.issued),
+                       f"issued {clock_text(outlook.issued, outlook.tz, '%H:%M')}")
 
 LEGEND = '█ measured   ● forecast   │ its 90 % interval   · no value'
 
@@ -229,7 +246,8 @@ def drawn_chart(rows, colours, top, axis_, mark, words)->Text:
         text.append('\n')
     ticks, labels = axis_
     left = mark + 2 + len(words) > len(ticks)
-    text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}' + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
+    text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}'
+                + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
     return text.append(f'\n{"":8}{LEGEND}', style='dim')
 
 # %% ../../nbs/16_commands/00_panel.ipynb #0d08c724
@@ -248,9 +266,11 @@ def head(
     o, first = outlook, outlook.forecasts.row(0, named=True)
     text = Text.assemble((f'{o.city}: PM2.5 of the next 24 hours', 'bold'))
     if o.kind == 'sandbox': text.append('   ').append(' SIMULATED, measured nowhere ', style='bold #FFFFFF on #B34E00')
-    text.append(f"\nIssued {clock_text(o.issued, o.tz, '%a %d %B %Y, %H:%M')} in {o.city} ({o.issued:%H:%M} UTC), {age(o.issued, o.at)} old")
+    text.append(f"\nIssued {clock_text(o.issued, o.tz, '%a %d %B %Y, %H:%M')} in {o.city} ({o.issued:%H:%M} UTC), "
+                f"{age(o.issued, o.at)} old")
     if is_stale(o): text.append('   ').append(' STALE ', style='bold #FFFFFF on #C00000')
-    return text.append(f"\nby {first['model']} version {first['version']} at {o.forecasts['location_id'].n_unique()} of {o.stations.height} stations")
+    return text.append(f"\nby {first['model']} version {first['version']} at {o.forecasts['location_id'].n_unique()} "
+                       f"of {o.stations.height} stations")
 
 # %% ../../nbs/16_commands/00_panel.ipynb #5dc0be0d
 def city_table(
@@ -259,12 +279,17 @@ def city_table(
     "What was measured last and what is expected, with interval and category."
     o, last, words = outlook, outlook.hours.row(-1, named=True), [f' {c} ' for c in CATEGORIES]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    for name, side in (('ahead', 'left'), ('hour', 'left'), ('µg/m³', 'right'), ('90 %', 'left'), ('US EPA category', 'left'), ('sure', 'right'), ('sites', 'right')): table.add_column(name, justify=side, no_wrap=True)
-    table.add_row('last', clock_text(last['event_ts'], o.tz), figure(last['value']), '', badge(int(pm25_category(last['value'])), words), '', f"{last['n']}/{o.stations.height}")
+    for name, side in (('ahead', 'left'), ('hour', 'left'), ('µg/m³', 'right'), ('90 %', 'left'),
+                       ('US EPA category', 'left'), ('sure', 'right'), ('sites', 'right')):
+        table.add_column(name, justify=side, no_wrap=True)
+    table.add_row('last', clock_text(last['event_ts'], o.tz), figure(last['value']), '',
+                  badge(int(pm25_category(last['value'])), words), '', f"{last['n']}/{o.stations.height}")
     for f in city_forecasts(o.forecasts):
         kind, passed = CATEGORIES.index(f['category']) if f['category'] else -1, f['target_ts'] <= o.at
-        table.add_row(f"{f['horizon_h']} h" + ('*' if passed else ''), clock_text(f['target_ts'], o.tz), figure(f['mean']), interval(f), badge(kind, words),
-                      '' if f['p'] is None else f"{100*f['p']:.0f} %", f"{f['agree']}/{f['n']}", style='dim' if passed else '')
+        table.add_row(f"{f['horizon_h']} h" + ('*' if passed else ''), clock_text(f['target_ts'], o.tz),
+                      figure(f['mean']), interval(f), badge(kind, words),
+                      '' if f['p'] is None else f"{100*f['p']:.0f} %", f"{f['agree']}/{f['n']}",
+                      style='dim' if passed else '')
     return table
 
 # %% ../../nbs/16_commands/00_panel.ipynb #9a07ff09
@@ -284,13 +309,15 @@ def station_table(
     horizons = outlook.forecasts['horizon_h'].unique().sort().to_list()
     cells = {(r['location_id'], r['horizon_h']): station_cell(r) for r in outlook.forecasts.to_dicts()}
     highest = outlook.forecasts.group_by('location_id').agg(highest=pl.col('mean').max())
-    order = outlook.stations.join(highest, on='location_id', how='left').sort('highest', descending=True, nulls_last=True)
+    order = (outlook.stations.join(highest, on='location_id', how='left')
+             .sort('highest', descending=True, nulls_last=True))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     table.add_column('station', max_width=22, no_wrap=True, overflow='ellipsis')
     table.add_column('last', justify='right', no_wrap=True)
     for h in horizons: table.add_column(f'in {h} h', no_wrap=True)
     for s in order.head(MOST_STATIONS).to_dicts():
-        table.add_row(s['location'], figure(s['value']), *(cells.get((s['location_id'], h), Text('–')) for h in horizons))
+        table.add_row(s['location'], figure(s['value']),
+                      *(cells.get((s['location_id'], h), Text('–')) for h in horizons))
     return table
 
 # %% ../../nbs/16_commands/00_panel.ipynb #5c66b1c7
@@ -299,9 +326,12 @@ def notes(
 )->Text:
     "How to read the panel, and its sources."
     o, used = outlook, sorted({CATEGORIES.index(c) for c in outlook.forecasts['category'].drop_nulls()})
-    said = ['Figures are means over the sites, the interval is that of a typical one.', 'sure: mean probability of the category at the sites that expect it.',
-            'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used) + '.']
-    if o.stations.height > MOST_STATIONS: said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}')
+    said = ['Figures are means over the sites, the interval is that of a typical one.',
+            'sure: mean probability of the category at the sites that expect it.',
+            'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used)
+            + '.']
+    if o.stations.height > MOST_STATIONS:
+        said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}')
     if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
     return Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
@@ -312,7 +342,8 @@ def advice(
     "Why there is nothing newer, and what brings it; empty where the forecast is fresh."
     if not is_stale(outlook): return ''
     last = f"Nothing newer than {outlook.hours['event_ts'].max():%Y-%m-%d %H:%M} UTC has come."
-    if outlook.kind == 'files': return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {quoted(outlook.city)}'
+    if outlook.kind == 'files':
+        return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {quoted(outlook.city)}'
     return f'{last} Ask again later: aqw forecast {quoted(outlook.city)}'
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f733d5ec
@@ -321,10 +352,12 @@ def forecast_panel(
     *, width:int=80    # Columns of the terminal
 )->Group:              # For a rich console
     "A city's forecast as one panel of text."
-    return Group(head(outlook), '', city_table(outlook), '', chart(outlook, width=width), '', station_table(outlook), '', notes(outlook))
+    return Group(head(outlook), '', city_table(outlook), '', chart(outlook, width=width), '', station_table(outlook),
+                 '', notes(outlook))
 
 # %% ../../nbs/16_commands/00_panel.ipynb #2c0d46ee
-ASCII = str.maketrans({**dict.fromkeys('▁▂▃', '.'), **dict.fromkeys('▄▅', ':'), **dict.fromkeys('▆▇█', '#'), '●':'o', '│':'|', '└':'+', '┬':'+', '─':'-', '▲':'^', '–':'-', 'µ':'u', '³':'3', '·':'_'})
+ASCII = str.maketrans({**dict.fromkeys('▁▂▃', '.'), **dict.fromkeys('▄▅', ':'), **dict.fromkeys('▆▇█', '#'), '●':'o',
+                       '│':'|', '└':'+', '┬':'+', '─':'-', '▲':'^', '–':'-', 'µ':'u', '³':'3', '·':'_'})
 
 def print_panel(
     panel,             # Anything that rich prints

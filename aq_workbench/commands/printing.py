@@ -30,8 +30,10 @@ def plain_table(
     *, title:str|None=None   # Above it
 )->Table:
     "An empty table in the workbench's look; the first column folds where the terminal is narrow."
-    table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for i, (name, side) in enumerate(columns.items()): table.add_column(name, justify=side, no_wrap=i > 0, overflow='fold')
+    table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
+                  show_edge=False)
+    for i, (name, side) in enumerate(columns.items()):
+        table.add_column(name, justify=side, no_wrap=i > 0, overflow='fold')
     return table
 
 def count(
@@ -60,7 +62,8 @@ def fetched(
     if 'added' not in entry: return None
     silent = entry.get('silent', [])
     left = [s for s in entry.get('skipped', []) if s['location_id'] not in {s['location_id'] for s in silent}]
-    return Fetched(entry.get('heard', entry.get('stations')), silent, left, entry['added'], entry.get('corrected'), entry.get('unchanged'), entry.get('refused', 0),
+    return Fetched(entry.get('heard', entry.get('stations')), silent, left, entry['added'], entry.get('corrected'),
+                   entry.get('unchanged'), entry.get('refused', 0),
                    tuple(f'{utc(entry[k]):%Y-%m-%d %H:%M}' for k in ('start', 'end') if k in entry))
 
 # %% ../../nbs/16_commands/01_printing.ipynb #eb954eef
@@ -69,11 +72,14 @@ def fetch_table(
 )->Table:
     "One row per city: its stations, and its rows by what became of them."
     came = {city: f for city, e in cities.items() if (f := fetched(e))}
-    columns = {'heard': lambda f: count(f.heard), 'silent': lambda f: count(len(f.silent), 'yellow'), 'left\nout': lambda f: count(len(f.left_out)),
-               'new': lambda f: count(f.new), 'corrected': lambda f: count(f.corrected, 'yellow'), 'repeated': lambda f: count(f.repeated),
+    columns = {'heard': lambda f: count(f.heard), 'silent': lambda f: count(len(f.silent), 'yellow'),
+               'left\nout': lambda f: count(len(f.left_out)), 'new': lambda f: count(f.new),
+               'corrected': lambda f: count(f.corrected, 'yellow'), 'repeated': lambda f: count(f.repeated),
                'refused': lambda f: count(f.refused, 'yellow')}
-    shown = {name: cell for name, cell in columns.items() if name not in ('left\nout', 'refused') or any(cell(f).plain != '0' for f in came.values())}
-    table = plain_table({'city':'left', **dict.fromkeys(shown, 'right'), 'from, to (UTC)':'left'}, title='Fetched: stations heard in the last day, and rows')
+    shown = {name: cell for name, cell in columns.items() if name not in ('left\nout', 'refused')
+             or any(cell(f).plain != '0' for f in came.values())}
+    table = plain_table({'city':'left', **dict.fromkeys(shown, 'right'), 'from, to (UTC)':'left'},
+                        title='Fetched: stations heard in the last day, and rows')
     if len(shown) > 5: table.padding = 0   # all columns with their words fit 80 characters only so
     for city, f in came.items(): table.add_row(Text(city), *(cell(f) for cell in shown.values()), '\n'.join(f.hours))
     return table
@@ -106,13 +112,16 @@ def train_table(
     "A row for the versions that serve a city, and one for those that lost."
     horizons = horizons_of(cities)
     title = 'RMSE in µg/m³ on unseen hours; persistence in brackets'
-    table = plain_table({'city':'left', 'models':'left', '':'left', **{f'{h} h':'right' for h in horizons}, 'tested':'left'}, title=title)
+    table = plain_table({'city':'left', 'models':'left', '':'left', **{f'{h} h':'right' for h in horizons},
+                         'tested':'left'}, title=title)
     for city, e in cities.items():
         for part, word in ((e, Text('serves', 'green')), (e.get('lost'), Text('lost', 'yellow'))):
             if not part or 'models' not in part: continue
-            models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in sorted(part['models'].items(), reverse=True))
+            models = '\n'.join(f"{name.split('-')[0]} v{version}" for name,
+                               version in sorted(part['models'].items(), reverse=True))
             tested = '\n'.join(part['test'][k][:10] for k in ('start', 'end')) if 'test' in part else ''
-            table.add_row(Text(city) if part is e else '', models, word, *(rmse_cell(part['scores'], h) for h in horizons), tested)
+            table.add_row(Text(city) if part is e else '', models, word,
+                          *(rmse_cell(part['scores'], h) for h in horizons), tested)
     return table
 
 # %% ../../nbs/16_commands/01_printing.ipynb #e6453472
@@ -123,7 +132,8 @@ def expected(
     if not entry.get('newest') or 'forecast' not in entry: return []
     at = utc(entry['forecast']['issued_at'])
     targets = [at + timedelta(hours=f['horizon_h']) for f in entry['newest']]
-    return city_forecasts(pl.DataFrame(entry['newest']).with_columns(target_ts=pl.Series(targets), p_category=pl.lit(None, pl.Float64)))
+    return city_forecasts(pl.DataFrame(entry['newest']).with_columns(target_ts=pl.Series(targets),
+                                                                     p_category=pl.lit(None, pl.Float64)))
 
 def expected_cell(
     forecast:dict   # Of `expected`
@@ -139,12 +149,14 @@ def forecast_table(
     "One row per city: when its newest forecast was issued, for how many stations, what it says, and how many were stored."
     told = {city: {f['horizon_h']: f for f in expected(e)} for city, e in cities.items()}
     horizons = sorted({h for f in told.values() for h in f})
-    columns = {'city':'left', 'issued':'left', 'by':'left', 'stations':'right', **{f'in {h} h':'left' for h in horizons}, 'new':'right'}
+    columns = {'city':'left', 'issued':'left', 'by':'left', 'stations':'right',
+               **{f'in {h} h':'left' for h in horizons}, 'new':'right'}
     table = plain_table(columns, title='PM2.5 in µg/m³, mean over the stations; hours in UTC')
     for city, e in cities.items():
         if not (f := e.get('forecast')): continue
         cells = [expected_cell(told[city][h]) if h in told[city] else Text('–') for h in horizons]
-        table.add_row(Text(city), f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']), *cells, count(f['added']))
+        table.add_row(Text(city), f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']),
+                      *cells, count(f['added']))
     used = sorted({CATEGORIES.index(f['category']) for f_ in told.values() for f in f_.values() if f['category']})
     table.caption, table.caption_justify = ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used), 'left'
     return table
@@ -181,12 +193,14 @@ def monitor_table(
     "One row per city: its error now and at training, drift, and the decision."
     seen = lambda e: e.get('performance', {})
     horizons = sorted({h for e in cities.values() for h in seen(e).get('recent', {})}, key=int)
-    columns = {'city':'left', **{f'{h} h':'right' for h in horizons}, 'outcomes':'right', 'drifted':'left', 'decision':'left'}
+    columns = {'city':'left', **{f'{h} h':'right' for h in horizons}, 'outcomes':'right', 'drifted':'left',
+               'decision':'left'}
     table = plain_table(columns, title='RMSE against persistence now (at training)')
     for city, e in cities.items():
         if 'verdict' not in e: continue
         outcomes = sum(p['n'] for p in seen(e).get('recent', {}).values())
-        table.add_row(Text(city), *(error_cell(seen(e), h) for h in horizons), count(outcomes), drift_cell(e), decision_cell(e))
+        table.add_row(Text(city), *(error_cell(seen(e), h) for h in horizons), count(outcomes), drift_cell(e),
+                      decision_cell(e))
     return table
 
 # %% ../../nbs/16_commands/01_printing.ipynb #cfe98040
@@ -202,7 +216,8 @@ def serves_cell(
 )->Text:
     "Which version serves, and which lost."
     serves, lost = version_of(entry), version_of(entry.get('lost') or {})
-    return Text('\n').join([Text(f'{serves} serves')]*bool(serves) + [Text(f'{lost} lost', style='yellow')]*bool(lost)) if serves else Text('–')
+    return Text('\n').join([Text(f'{serves} serves')]*bool(serves) + [Text(f'{lost} lost', style='yellow')]
+                           *bool(lost)) if serves else Text('–')
 
 # %% ../../nbs/16_commands/01_printing.ipynb #902d899a
 def run_table(
@@ -211,13 +226,17 @@ def run_table(
     "One row per city that ran."
     horizons = horizons_of(cities)
     title = 'RMSE in µg/m³ by hours ahead; persistence in brackets' if horizons else None
-    table = plain_table({'city':'left', 'stations':'left', 'rows':'left', 'models':'left', **{f'{h} h':'right' for h in horizons}, 'drifted':'left'}, title=title)
+    table = plain_table({'city':'left', 'stations':'left', 'rows':'left', 'models':'left',
+                         **{f'{h} h':'right' for h in horizons}, 'drifted':'left'}, title=title)
     table.columns[2].no_wrap = False
     for city, e in cities.items():
         f = fetched(e)
         stations = lines_of(('heard', f.heard, ''), ('silent', len(f.silent), 'yellow')) if f else Text('–')
-        rows = lines_of(('new', f.new, ''), ('corrected', f.corrected, 'yellow'), ('repeated', f.repeated, '')) if f else Text('–')
-        table.add_row(Text(city), stations, rows, serves_cell(e), *(rmse_cell(e.get('scores', []), h) for h in horizons), Text.assemble(drift_cell(e), '\n', decision_cell(e)))
+        rows = lines_of(('new', f.new, ''), ('corrected', f.corrected, 'yellow'),
+                        ('repeated', f.repeated, '')) if f else Text('–')
+        table.add_row(Text(city), stations, rows, serves_cell(e),
+                      *(rmse_cell(e.get('scores', []), h) for h in horizons),
+                      Text.assemble(drift_cell(e), '\n', decision_cell(e)))
     return table
 
 # %% ../../nbs/16_commands/01_printing.ipynb #264983af
@@ -241,8 +260,10 @@ def left_words(
 )->str:
     "What was left out, by reason."
     reasons = {}
-    for s in left: reasons.setdefault(s['reason'], []).append(f"{s['parameter'] or 'all'} at {s['location'] or s['location_id']}")
-    return 'left out: ' + cut([f"{names[0]}{f' and {len(names) - 1:,} like it' if names[1:] else ''} ({reason})" for reason, names in reasons.items()])
+    for s in left:
+        reasons.setdefault(s['reason'], []).append(f"{s['parameter'] or 'all'} at {s['location'] or s['location_id']}")
+    return 'left out: ' + cut([f"{names[0]}{f' and {len(names) - 1:,} like it' if names[1:] else ''} ({reason})"
+                               for reason, names in reasons.items()])
 
 # %% ../../nbs/16_commands/01_printing.ipynb #380e7a6d
 def fetch_notes(
@@ -252,7 +273,8 @@ def fetch_notes(
     f = fetched(entry)
     if f is None: return []
     refused = f'{f.refused:,} rows wait in quarantine with their reasons (aqw status)'
-    return [silent_words(f.silent)]*bool(f.silent) + [left_words(f.left_out)]*bool(f.left_out) + [refused]*bool(f.refused)
+    return [silent_words(f.silent)]*bool(f.silent) + [left_words(f.left_out)]*bool(f.left_out) + [refused]*bool(
+        f.refused)
 
 def brought_nothing(
     entry:dict   # A city of results.json
@@ -274,7 +296,8 @@ def monitor_notes(
     entry:dict   # A city of results.json
 )->list[str]:
     "Why the rule decided as it did."
-    return [f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip('.')] if 'verdict' in entry else []
+    return [f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip(
+        '.')] if 'verdict' in entry else []
 
 # %% ../../nbs/16_commands/01_printing.ipynb #8bffc03e
 def stages_of(
@@ -291,7 +314,8 @@ def notes_of(
     for city, e in cities.items():
         idle = brought_nothing(e) and e.get('reason', NOTHING_NEW) == NOTHING_NEW
         quiet = [f"nothing new. No row was added{', no model trained' if 'train' in stages else ''}"]
-        told = fetch_notes(e) + ['no row was added']*(brought_nothing(e) and not idle) + (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
+        told = fetch_notes(e) + ['no row was added']*(brought_nothing(e) and not idle) + (quiet if idle
+            else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
         for sentence in told: said.setdefault(sentence, []).append(city)
     return [f"{', '.join(names)}: {sentence}." for sentence, names in said.items()]
 

@@ -54,7 +54,8 @@ def copy_notebooks(
 )->list[Placed]:
     "Copies of the notebooks, in `home/notebooks`, for their owner to edit."
     own = notebook_folder().parent
-    return [place(p, home/'notebooks'/part/p.name) for part in COPIED_FOLDERS for p in sorted((own/part).glob('*.ipynb'))]
+    return [place(p, home/'notebooks'/part/p.name) for part in COPIED_FOLDERS
+            for p in sorted((own/part).glob('*.ipynb'))]
 
 # %% ../../nbs/16_commands/04_project.ipynb #588d5c8a
 FILES = {'cities.yaml':'cities.yaml', '.env':'env.example', '.gitignore':'gitignore', 'README.md':'README.md'}
@@ -63,16 +64,23 @@ def make_project(
     folder:Path   # A folder that exists or not
 )->list[Placed]:
     "A project folder, or what lacks in one; `AqwError` where it cannot be."
-    if addressable(folder).exists() and not folder.is_dir(): raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
-    if (folder/'nbs'/'pipelines').exists(): raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/", "name another folder: aqw init my-city; to work here, copy .env.example to .env")
+    if addressable(folder).exists() and not folder.is_dir():
+        raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
+    if (folder/'nbs'/'pipelines').exists():
+        raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/",
+                       "name another folder: aqw init my-city; to work here, copy .env.example to .env")
     try:
-        placed = [place(Path(str(files('aq_workbench')/'assets'/'project'/source)), folder/name) for name, source in FILES.items()]
+        placed = [place(Path(str(files('aq_workbench')/'assets'/'project'/source)), folder/name) for name,
+                  source in FILES.items()]
         if Placed(folder/'.env', True) in placed: (folder/'.env').chmod(0o600)
         return placed + copy_notebooks(folder)
-    except OSError as e: raise AqwError(f"{folder} cannot become a project: {e.strerror}: {e.filename}", "name a folder that you may write to") from e
+    except OSError as e:
+        raise AqwError(f"{folder} cannot become a project: {e.strerror}: {e.filename}",
+                       "name a folder that you may write to") from e
 
 # %% ../../nbs/16_commands/04_project.ipynb #d6c7b09d
-NEXT = {'aqw doctor':'is everything in place?', 'aqw run':'all of it: live with a key in .env, else simulated', 'aqw dashboard':'look at what came of it'}
+NEXT = {'aqw doctor':'is everything in place?', 'aqw run':'all of it: live with a key in .env, else simulated',
+        'aqw dashboard':'look at what came of it'}
 
 def names_of(
     paths:list[Path],  # Files of a project
@@ -88,11 +96,14 @@ def project_words(
 )->str:
     "What was made, and the next commands."
     made, left = ([p.path for p in placed if p.made is state] for state in (True, False))
-    told = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ') for what, paths in (('Made', made), ('Left alone', left)) if paths]
+    told = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ') for what,
+            paths in (('Made', made), ('Left alone', left)) if paths]
     said = [f'Project: {folder}', *told, '', 'Next:']
-    said += [f'  cd {quoted(os.path.relpath(folder))}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command, why in NEXT.items()]
+    said += [f'  cd {quoted(os.path.relpath(folder))}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command,
+                                                                                  why in NEXT.items()]
     other = os.environ.get('AQW_HOME')
-    if other and Path(other).resolve() != folder: said += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
+    if other and Path(other).resolve() != folder:
+        said += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
     return '\n'.join(said)
 
 # %% ../../nbs/16_commands/04_project.ipynb #ecbf55e9
@@ -119,7 +130,8 @@ def count_models(
     "How much a registry holds; `sqlite3.Error` where it is broken or locked."
     if not database.exists(): return 0, 0
     with closing(sqlite3.connect(database, timeout=2)) as db:
-        return tuple(db.execute(f'select count(*) from {table}').fetchone()[0] for table in ('registered_models', 'model_versions'))
+        return tuple(db.execute(f'select count(*) from {table}').fetchone()[0] for table in ('registered_models',
+            'model_versions'))
 
 # %% ../../nbs/16_commands/04_project.ipynb #2441117b
 class Loss(NamedTuple):
@@ -173,7 +185,9 @@ def kinds_for(
     "The kinds to delete; `AqwError` for a source that does not exist, a place that lies elsewhere, or a root that we may not use."
     kinds = list(KINDS) if source in ('', 'auto') else [choose_source(source, settings=settings)[0]]
     for p in [settings.home/'data'/k for k in kinds] + [reports_root(settings)/'runs']*runs:
-        if p.resolve() != p: raise AqwError(f"{p} is a link to {p.resolve()}; nothing was deleted", "delete what it leads to yourself, or remove the link")
+        if p.resolve() != p:
+            raise AqwError(f"{p} is a link to {p.resolve()}; nothing was deleted",
+                           "delete what it leads to yourself, or remove the link")
     for kind in kinds: open_root(settings.model_copy(update={'source':kind}))
     return kinds
 
@@ -193,8 +207,10 @@ def losses_table(
 )->Table:
     "One row a place."
     table = Table(title='To be deleted', title_justify='left', box=SIMPLE_HEAD, pad_edge=False)
-    for name in ('place', 'MB', 'rows', 'model versions', 'items'): table.add_column(name, justify='left' if name == 'place' else 'right')
-    for loss in losses: table.add_row(loss.place, f'{loss.bytes/1e6:,.1f}', loss.rows, loss.models, f'{len(loss.paths)}')
+    for name in ('place', 'MB', 'rows', 'model versions', 'items'):
+        table.add_column(name, justify='left' if name == 'place' else 'right')
+    for loss in losses:
+        table.add_row(loss.place, f'{loss.bytes/1e6:,.1f}', loss.rows, loss.models, f'{len(loss.paths)}')
     return table
 
 def elsewhere(
@@ -217,8 +233,12 @@ def back_up(
             for p in files_of([p for loss in losses for p in loss.paths]):
                 if not p.is_symlink(): archive.write(p, p.relative_to(home))
         with ZipFile(path) as archive: bad = archive.testzip()
-    except OSError as e: raise AqwError(f"the backup {path} could not be written: {e.strerror}; nothing was deleted", "free some space, or leave --backup out") from e
-    if bad: raise AqwError(f"the backup {path} cannot be read again at {bad}; nothing was deleted", "check the disk, and try again")
+    except OSError as e:
+        raise AqwError(f"the backup {path} could not be written: {e.strerror}; nothing was deleted",
+                       "free some space, or leave --backup out") from e
+    if bad:
+        raise AqwError(f"the backup {path} cannot be read again at {bad}; nothing was deleted",
+                       "check the disk, and try again")
     return path
 
 # %% ../../nbs/16_commands/04_project.ipynb #9bf066f4
@@ -228,7 +248,9 @@ def delete(
     "Delete; of a link only the link. `AqwError` names what would not go."
     for path in paths:
         try: rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-        except OSError as e: raise AqwError(f"{e.filename or path} could not be deleted: {e.strerror}", "close what uses it (a notebook, the dashboard, aqw mlflow), then try again") from e
+        except OSError as e:
+            raise AqwError(f"{e.filename or path} could not be deleted: {e.strerror}",
+                           "close what uses it (a notebook, the dashboard, aqw mlflow), then try again") from e
 
 def reset_data(
     settings:Settings,   # Home
@@ -239,7 +261,8 @@ def reset_data(
     "Delete what is stored; `AqwError` while a run is at work."
     with ExitStack() as locks:
         for kind in kinds_for(settings, source, runs=runs):
-            if data_root(there := settings.model_copy(update={'source':kind})).exists(): locks.enter_context(one_run(there))
+            if data_root(there := settings.model_copy(update={'source':kind})).exists():
+                locks.enter_context(one_run(there))
         found = losses(settings, source, runs=runs)
         kept = back_up(found, settings.home) if backup and found else None
         delete([p for loss in found for p in loss.paths])

@@ -26,7 +26,8 @@ from ..registry import ModelRegistry
 
 # %% ../../nbs/16_commands/05_runs.ipynb #afd60b62
 NAME = re.compile(r'\d{8}-\d{6}-.+')
-MADE = re.compile(r'results\.json|keep|5_report\.(ipynb|log)|report/(\w+\.tex|paper\.pdf|figures/[\w-]+\.pdf)|[^/]+/\d_\w+\.(ipynb|log)|[^/]+/frames/\w+\.parquet')
+MADE = re.compile(
+    r'results\.json|keep|5_report\.(ipynb|log)|report/(\w+\.tex|paper\.pdf|figures/[\w-]+\.pdf)|[^/]+/\d_\w+\.(ipynb|log)|[^/]+/frames/\w+\.parquet')
 SLACK_S = 3600   # A report is finished within an hour of its results
 
 class Run(NamedTuple):
@@ -51,7 +52,8 @@ def odd_file(
     for f in files:
         name = f.relative_to(path).as_posix()
         if f.is_symlink() or not MADE.fullmatch(name): return f'holds {name}, which no run makes'
-        if ended is not None and f.lstat().st_mtime > ended + SLACK_S and name != 'keep': return f'{name} was changed after the run'
+        if ended is not None and f.lstat().st_mtime > ended + SLACK_S and name != 'keep':
+            return f'{name} was changed after the run'
     return ''
 
 # %% ../../nbs/16_commands/05_runs.ipynb #44c6267a
@@ -63,7 +65,8 @@ def read_run(
     files, told = list(files_of([path])), path/'results.json'
     try: whole = json.loads(told.read_text(encoding='utf-8'))
     except (OSError, ValueError): whole = None
-    known = whole if isinstance(whole, dict) and whole.get('source') in KINDS and isinstance(whole.get('cities'), dict) else {}
+    known = whole if isinstance(whole, dict) and whole.get('source') in KINDS and isinstance(whole.get('cities'),
+        dict) else {}
     odd = odd_file(path, files, told.stat().st_mtime if told.exists() else None)
     return Run(path, known, sum(f.lstat().st_size for f in files), odd)
 
@@ -105,7 +108,8 @@ def texts_of(
         here = Path(folder).relative_to(home).as_posix()
         left = {'.':{'data', 'backups', 'node_modules'}, 'reports':{'runs'}}.get(here, {'node_modules'})
         inside[:] = sorted(n for n in inside if n not in left and not n.startswith('.'))
-        yield from (p for n in sorted(names) if n.endswith(TEXTS) and (p := Path(folder)/n).is_file() and p.stat().st_size <= LARGEST)
+        yield from (p for n in sorted(names) if n.endswith(TEXTS) and (p := Path(folder)/n).is_file()
+                    and p.stat().st_size <= LARGEST)
 
 def named_in_texts(
     home:Path   # Home folder
@@ -113,7 +117,8 @@ def named_in_texts(
     "The runs that papers and notes name."
     found = {}
     for path in texts_of(home):
-        for stamp in re.findall(r'(?<!\d)\d{8}-\d{6}(?=-)', path.read_text(encoding='utf-8', errors='replace')): found.setdefault(stamp, path.relative_to(home).as_posix())
+        for stamp in re.findall(r'(?<!\d)\d{8}-\d{6}(?=-)', path.read_text(encoding='utf-8', errors='replace')):
+            found.setdefault(stamp, path.relative_to(home).as_posix())
     return found
 
 # %% ../../nbs/16_commands/05_runs.ipynb #f9997523
@@ -145,7 +150,8 @@ def serving_versions(
     return set(zip(models['name'], models['champion'].astype(int)))
 
 # %% ../../nbs/16_commands/05_runs.ipynb #6aaf1061
-RULES = {'newest':'newest', 'day':'last of their day', 'keep':'with a file named keep', 'paper':'named by a paper or note', 'tag':'behind a named version of the store',
+RULES = {'newest':'newest', 'day':'last of their day', 'keep':'with a file named keep',
+         'paper':'named by a paper or note', 'tag':'behind a named version of the store',
          'serves':'trained a model that serves', 'odd':'left alone'}
 
 class Fate(NamedTuple):
@@ -175,7 +181,9 @@ def judge_runs(
     "What stays and what may go."
     runs = read_runs(settings, source)
     ours = [r for r in runs if not r.odd]
-    kept = {**{p: 'keep' for p in (r.path for r in ours) if (p/'keep').exists()}, **dict.fromkeys(last_of_days(ours, settings.keep_run_days), 'day'), **dict.fromkeys(newest(ours, settings.keep_runs), 'newest')}
+    kept = {**{p: 'keep' for p in (r.path for r in ours) if (p/'keep').exists()},
+            **dict.fromkeys(last_of_days(ours, settings.keep_run_days), 'day'),
+            **dict.fromkeys(newest(ours, settings.keep_runs), 'newest')}
     rest = [r for r in ours if r.path not in kept]
     texts = named_in_texts(settings.home) if rest else {}
     there = {k: settings.model_copy(update={'source':k}) for k in {r.kind for r in rest} - {''}}
@@ -195,10 +203,13 @@ def runs_words(
     settings:Settings   # How many newest runs, how many days
 )->str:
     "The runs of a home in one sentence."
-    rules, ours, go = Counter(f.rule for f in fates), [f for f in fates if f.rule != 'odd'], [f for f in fates if not f.rule]
-    kept = ', '.join(f'{rules[rule]:,} {words}' for rule, words in RULES.items() if rules[rule] and rule != 'odd') or 'none'
+    rules, ours, go = Counter(f.rule for f in fates), [f for f in fates if f.rule != 'odd'], [f for f in fates
+        if not f.rule]
+    kept = ', '.join(f'{rules[rule]:,} {words}' for rule, words in RULES.items() if rules[rule]
+                     and rule != 'odd') or 'none'
     limits = f'AQW_KEEP_RUNS={settings.keep_runs}, AQW_KEEP_RUN_DAYS={settings.keep_run_days}'
-    return f'{len(ours):,} in reports/runs, {megabytes(ours)}. Kept: {kept} ({limits}). ' + (f'{len(go):,} may go, {megabytes(go)}.' if go else 'None may go.')
+    return f'{len(ours):,} in reports/runs, {megabytes(ours)}. Kept: {kept} ({limits}). ' + (f'{len(go):,} may go, '
+        f'{megabytes(go)}.' if go else 'None may go.')
 
 def odd_words(
     fates:list[Fate]   # Of `judge_runs`
@@ -214,11 +225,14 @@ def tidy_runs(
 )->list[Fate]:             # Of all runs, as they were before
     "Delete the runs that no rule keeps; `AqwError` while a run is at work, or where reports/runs lies elsewhere."
     folder = reports_root(settings)/'runs'
-    if folder.resolve() != folder: raise AqwError(f"{folder} is a link to {folder.resolve()}; nothing was deleted", "delete what it leads to yourself, or remove the link")
+    if folder.resolve() != folder:
+        raise AqwError(f"{folder} is a link to {folder.resolve()}; nothing was deleted",
+                       "delete what it leads to yourself, or remove the link")
     if dry_run: return judge_runs(settings, source)
     with ExitStack() as locks:
         for kind in KINDS:
-            if data_root(there := settings.model_copy(update={'source':kind})).exists(): locks.enter_context(one_run(there))
+            if data_root(there := settings.model_copy(update={'source':kind})).exists():
+                locks.enter_context(one_run(there))
         fates = judge_runs(settings, source)
         delete([f.run.path for f in fates if not f.rule])
     return fates
@@ -229,4 +243,5 @@ def models_words(
     "What versions of models take up; they are never tidied."
     folder = data_root(settings)/'mlartifacts'
     size = sum(p.lstat().st_size for p in files_of([folder])) if folder.is_dir() else 0
-    return f'Models stay, archived versions too: {size/1e6:,.1f} MB in data/{settings.source}/mlartifacts.' if size else ''
+    return (f'Models stay, archived versions too: {size/1e6:,.1f} MB in data/{settings.source}/mlartifacts.' if size
+            else '')

@@ -44,7 +44,8 @@ def open_when_up(
     return thread
 
 # %% ../../nbs/16_commands/03_servers.ipynb #4b49a5c0
-PAGES = {**SWITCHES, 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION':'false', 'MLFLOW_LOGGING_LEVEL':'ERROR', 'MLFLOW_UVICORN_OPTS':'--log-level=warning', 'PYTHONWARNINGS':'ignore'}
+PAGES = {**SWITCHES, 'MLFLOW_SERVER_ENABLE_JOB_EXECUTION':'false', 'MLFLOW_LOGGING_LEVEL':'ERROR',
+         'MLFLOW_UVICORN_OPTS':'--log-level=warning', 'PYTHONWARNINGS':'ignore'}
 
 def mlflow_command(
     settings:Settings,         # Home, kind of source and perhaps an MLflow URI
@@ -53,12 +54,17 @@ def mlflow_command(
     "How to show the registry in a browser, for this machine only; `AqwError` where there is none to show."
     uri, root = tracking_uri(settings), open_root(settings)
     path = sqlite_file(uri)
-    if uri.startswith('http'): raise AqwError(f"the registry is a server with pages of its own: {shown_uri(uri)}", "open that address in a browser")
+    if uri.startswith('http'):
+        raise AqwError(f"the registry is a server with pages of its own: {shown_uri(uri)}",
+                       "open that address in a browser")
     knock(uri, settings.timeout)
-    if path and not path.exists(): raise AqwError(f"there is no MLflow database yet: {path}", "train something first: aqw run; or name another kind with --source")
+    if path and not path.exists():
+        raise AqwError(f"there is no MLflow database yet: {path}",
+                       "train something first: aqw run; or name another kind with --source")
     try: path and check_sqlite(path)
     except sqlite3.Error as e: raise remedy(str(e), uri) from e
-    command = [sys.executable, '-m', 'mlflow', 'ui', '--host', '127.0.0.1', '--port', str(port), '--workers', '1', '--artifacts-destination', (root/'mlartifacts').as_uri()]
+    command = [sys.executable, '-m', 'mlflow', 'ui', '--host', '127.0.0.1', '--port', str(port), '--workers', '1',
+               '--artifacts-destination', (root/'mlartifacts').as_uri()]
     return command, {**PAGES, 'MLFLOW_BACKEND_STORE_URI':uri, 'MLFLOW_REGISTRY_STORE_URI':uri}
 
 # %% ../../nbs/16_commands/03_servers.ipynb #1c5d7b99
@@ -68,8 +74,9 @@ def sandbox_words(
 )->str:
     "Where the sandbox is, how to use it from the workbench, and how by hand."
     lines = [f"Sandbox: {url}", f"SIMULATED cities: {', '.join(cities)}. Ctrl-C ends it.", '',
-             "The workbench uses it with these two lines in .env or in the environment:", f"  OPENAQ_URL={url}", "  OPENAQ_API_KEY=sandbox", '',
-             "By hand, its stations, and the truth behind them:", f'  curl -H "X-API-Key: sandbox" "{url}/locations?limit=2"',
+             "The workbench uses it with these two lines in .env or in the environment:", f"  OPENAQ_URL={url}",
+             "  OPENAQ_API_KEY=sandbox", '', "By hand, its stations, and the truth behind them:",
+             f'  curl -H "X-API-Key: sandbox" "{url}/locations?limit=2"',
              f'  curl "{url.removesuffix("/v3")}/truth/{city_slug(cities[0])}/planted"']
     return '\n'.join(lines)
 

@@ -72,9 +72,12 @@ def yaml_cities(
     try: whole = yaml.load(path.read_text(encoding='utf-8-sig'), Words) or {}
     except (FileNotFoundError, NotADirectoryError): return []
     except OSError as e: raise machine_error(e) from e
-    except UnicodeDecodeError as e: raise AqwError(f"{path} is not UTF-8: {e.reason} at byte {e.start}", "save it as UTF-8 in your editor") from e
-    except (yaml.YAMLError, ValueError, RecursionError) as e: raise AqwError(f"{path} is no list of cities: {str(e).splitlines()[0]}", HOW_CITIES) from e
-    if isinstance(whole, dict) and set(whole) <= {'cities'} and isinstance(whole.get('cities') or [], list): return whole.get('cities') or []
+    except UnicodeDecodeError as e:
+        raise AqwError(f"{path} is not UTF-8: {e.reason} at byte {e.start}", "save it as UTF-8 in your editor") from e
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise AqwError(f"{path} is no list of cities: {str(e).splitlines()[0]}", HOW_CITIES) from e
+    if isinstance(whole, dict) and set(whole) <= {'cities'} and isinstance(whole.get('cities') or [], list):
+        return whole.get('cities') or []
     raise AqwError(f"{path} is no list of cities: it holds {str(whole)[:60]!r}", HOW_CITIES)
 
 # %% ../../nbs/16_commands/02_source.ipynb #3c179341
@@ -88,7 +91,8 @@ def read_plans(
         except AqwError as e: raise AqwError(f"{path}, city {n}: {e.what}", e.do) from e
         except ValidationError as e:
             wrong = e.errors()[0]
-            raise AqwError(f"{path}, city {n}: {'.'.join(map(str, wrong['loc'])) or str(entry)[:60]}: {wrong['msg']}", f"an entry has {sorted(CityPlan.model_fields)}") from e
+            raise AqwError(f"{path}, city {n}: {'.'.join(map(str, wrong['loc'])) or str(entry)[:60]}: {wrong['msg']}",
+                           f"an entry has {sorted(CityPlan.model_fields)}") from e
     return plans
 
 # %% ../../nbs/16_commands/02_source.ipynb #01a4577d
@@ -99,7 +103,8 @@ def each_once(
     plans = [p for n, p in enumerate(plans) if p not in plans[:n]]
     shared = next((slug for slug, n in Counter(city_slug(p.name) for p in plans).items() if n > 1), None)
     if shared is None: return plans
-    raise AqwError(f"{' and '.join(repr(p.name) for p in plans if city_slug(p.name) == shared)} are one city in two entries", "name each city once")
+    raise AqwError(f"{' and '.join(repr(p.name) for p in plans if city_slug(p.name) == shared)} are one city in two "
+                   f"entries", "name each city once")
 
 def plans_for(
     cities:str,            # Names with commas between; empty: those of cities.yaml
@@ -112,16 +117,22 @@ def plans_for(
     if cities:
         kept = {p.name: p for p in plans}
         plans = [kept.get(n, CityPlan(name=n)) for n in (n.strip() for n in cities.split(',')) if n]
-    if not plans: raise AqwError("no city was named", f"say --cities Beijing, or list your cities in {settings.home/'cities.yaml'}")
+    if not plans:
+        raise AqwError("no city was named",
+                       f"say --cities Beijing, or list your cities in {settings.home/'cities.yaml'}")
     given = {k: str(typed_path(v, f'--{k}')) for k, v in {'path': path, 'mapping': mapping}.items() if v}
-    return each_once([p.model_copy(update={k: given.get(k) or str((settings.home/v).resolve()) for k, v in {'path': p.path, 'mapping': p.mapping}.items() if v or k in given}) for p in plans])
+    return each_once([p.model_copy(update={k: given.get(k) or str((settings.home/v).resolve()) for k,
+                                           v in {'path': p.path, 'mapping': p.mapping}.items() if v or k in given})
+                      for p in plans])
 
 # %% ../../nbs/16_commands/02_source.ipynb #0f1cfa1d
 class Watcher:
     "Shows the progress of a run: moving lines on a terminal, plain lines elsewhere."
     def __init__(self, cities, stages, console):
         self.console, self.stages = console, list(stages)
-        columns = SpinnerColumn(), TextColumn('{task.fields[city]:<14}', markup=False), BarColumn(20), TextColumn('{task.description}'), TimeElapsedColumn()
+        columns = SpinnerColumn(), TextColumn('{task.fields[city]:<14}',
+                                              markup=False), BarColumn(20), TextColumn(
+                                                  '{task.description}'), TimeElapsedColumn()
         self.bars = Progress(*columns, console=console, disable=not console.is_terminal)
         self.tasks = {c: self.bars.add_task('waits', city=c, total=len(self.stages)) for c in cities}
 
@@ -160,8 +171,10 @@ def print_frame(
     *, title:str=''    # Above it
 ):
     "Print a frame as a table."
-    table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for name in frame.columns: table.add_column(str(name), overflow='fold', justify='right' if frame[name].dtype.kind in 'iuf' else 'left')
+    table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
+                  show_edge=False)
+    for name in frame.columns:
+        table.add_column(str(name), overflow='fold', justify='right' if frame[name].dtype.kind in 'iuf' else 'left')
     for row in frame.astype(object).itertuples(index=False): table.add_row(*map(cell_text, row))
     console.print(table)
 
@@ -186,7 +199,8 @@ def report_notebook(
 )->dict:           # Name -> path of what was written
     "Run the report's notebook on a run's results."
     folder = results.parent
-    return run_notebook(notebook_for(home, '5_report'), folder/'5_report.ipynb', {'results': str(results), 'folder': str(folder/'report')})
+    return run_notebook(notebook_for(home, '5_report'), folder/'5_report.ipynb',
+                        {'results': str(results), 'folder': str(folder/'report')})
 
 # %% ../../nbs/16_commands/02_source.ipynb #e15c011f
 def run_stages(
@@ -202,7 +216,8 @@ def run_stages(
     cities = [p.name for p in plans]
     run = run_name(cities)
     if stages != ('fetch',): knock(tracking_uri(settings), settings.timeout)
-    jobs = [Job(p.name, run=run, home=str(settings.home), source=settings.source, stages=stages, path=p.path, mapping=p.mapping, **options) for p in plans]
+    jobs = [Job(p.name, run=run, home=str(settings.home), source=settings.source, stages=stages, path=p.path,
+                mapping=p.mapping, **options) for p in plans]
     with one_run(settings):
         watcher = Watcher(cities, stages, console)
         with watcher.bars: results = run_cities(jobs, workers=workers, tell=watcher)
@@ -217,7 +232,9 @@ def next_step(
 )->str:
     "The commands that make sense after this run."
     untrained = [c for c, e in whole['cities'].items() if not any(e.get(k) for k in ('scores', 'newest', 'verdict'))]
-    if untrained: return f"[bold]aqw train --cities {escape(quoted(','.join(untrained)))}[/] to learn from it, [bold]aqw status[/] for what is stored."
+    if untrained:
+        return (f"[bold]aqw train --cities {escape(quoted(','.join(untrained)))}[/] to learn from it, [bold]aqw "
+                f"status[/] for what is stored.")
     return '[bold]aqw dashboard[/] to look, [bold]aqw serve[/] for the API, [bold]aqw status[/] for what is stored.'
 
 # %% ../../nbs/16_commands/02_source.ipynb #d044fbb2
@@ -230,10 +247,12 @@ def tell_outcome(
     if whole['cities']: console.print(summary_of_run(whole['cities']))
     if whole['failed']: console.print(failures_text(whole['failed']), soft_wrap=True, highlight=False)
     for city, e in whole['cities'].items():
-        if e.get('replaced'): console.print(f"{city}: {e['replaced']:,} rows of before were taken back, on record.", markup=False)
+        if e.get('replaced'):
+            console.print(f"{city}: {e['replaced']:,} rows of before were taken back, on record.", markup=False)
         for note in e.get('notes', []): console.print(f"{city}: {note}", markup=False, soft_wrap=True, highlight=False)
     console.print(f"[bold]Notebooks, results and report[/]: {outcome.path.parent}", soft_wrap=True)
-    if outcome.report.get('pdf') not in (None, 'None'): console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
+    if outcome.report.get('pdf') not in (None, 'None'):
+        console.print(f"[bold]Paper[/]: {outcome.report['pdf']}", soft_wrap=True)
     elif outcome.report.get('pdf_missing'): console.print(f"No PDF: {outcome.report['pdf_missing']}", soft_wrap=True)
     if not whole['failed']: console.print(f"Try next: {next_step(whole)}")
     return int(bool(whole['failed']))
@@ -259,11 +278,14 @@ def number_option(
 
 Cities = Annotated[str, typer.Option('--cities', help='Names with commas between; by default those of cities.yaml')]
 Source = Annotated[str, typer.Option('--source', help='Kind of source: auto, live, sandbox or files')]
-Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500), help='History that a city should have, from a network: what is missing is fetched')]
+Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500),
+                                   help='History that a city should have, from a network: what is missing is fetched')]
 Folder = Annotated[str, typer.Option('--path', help='Folder (or file) with measurements')]
 MappingOption = Annotated[str, typer.Option('--mapping', help='YAML that describes files in a format of their own')]
-Asof = Annotated[str, typer.Option('--asof', callback=moment_option, help='What counts as now, e.g. 2016-01-31; by default the last hour of the data')]
-Workers = Annotated[int, typer.Option('--workers', callback=number_option(0, 512), help='Cities at once; 0: one a core')]
+Asof = Annotated[str, typer.Option('--asof', callback=moment_option,
+                                   help='What counts as now, e.g. 2016-01-31; by default the last hour of the data')]
+Workers = Annotated[int, typer.Option('--workers', callback=number_option(0, 512),
+                                      help='Cities at once; 0: one a core')]
 Port = Annotated[int, typer.Option('--port', min=0, max=65535, help='Port on this machine; 0: any that is free')]
 Browser = Annotated[bool, typer.Option(help='Open a browser')]
 
@@ -275,7 +297,8 @@ def choose_source(
 )->tuple[str, str]:       # Kind of source, and why
     "The kind of source of a run and the reason for it."
     if source in KINDS: return source, 'you asked for it'
-    if source not in ('', 'auto'): raise AqwError(f"no source {source!r}", f"say --source with one of auto, {', '.join(KINDS)}")
+    if source not in ('', 'auto'):
+        raise AqwError(f"no source {source!r}", f"say --source with one of auto, {', '.join(KINDS)}")
     if path: return 'files', 'you named files'
     if settings.openaq_api_key.get_secret_value(): return 'live', 'OPENAQ_API_KEY is set'
     return 'sandbox', 'no OPENAQ_API_KEY is set; a free key from explore.openaq.org brings live data'
@@ -307,9 +330,12 @@ def check_paths(
 ):
     "`AqwError` for a city whose files nobody named, or whose folder does not exist."
     for p in plans:
-        if not p.path: raise AqwError(f"nobody said where the files of {p.name} are", "say --path FOLDER, or give the city a `path` in cities.yaml")
+        if not p.path:
+            raise AqwError(f"nobody said where the files of {p.name} are",
+                           "say --path FOLDER, or give the city a `path` in cities.yaml")
         for option, where in (('path', p.path), ('mapping', p.mapping)):
-            if where and not os.path.exists(where): raise AqwError(f"there is no {where}", f"correct --{option}, or `{option}` in cities.yaml")
+            if where and not os.path.exists(where):
+                raise AqwError(f"there is no {where}", f"correct --{option}, or `{option}` in cities.yaml")
 
 # %% ../../nbs/16_commands/02_source.ipynb #ee8a788b
 def checked_source(
@@ -344,11 +370,15 @@ def run_for(stages, cities, source, *, path='', mapping='', days=400, console=No
     named = path or any(p.path for p in read_plans(Settings().home))
     kind, why, url = checked_source(*choose_source(source, path=named, settings=Settings()), settings=Settings())
     settings, console = Settings(source=kind), console or Console()
-    plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES), settings=settings, path=path, mapping=mapping)
+    plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES),
+                      settings=settings, path=path, mapping=mapping)
     if kind == 'files': check_paths(plans)
     else: plans = each_once([as_gazetteer(p, console) for p in plans])
-    console.print(f"Source: [bold]{'SIMULATED cities' if kind == 'sandbox' else kind}[/] ({escape(why)}).", soft_wrap=True)
-    if mine := edited_notebooks(settings.home): console.print(f"Notebooks: yours, from {settings.home/'notebooks'/'pipelines'}: {', '.join(mine)}.", soft_wrap=True, markup=False)
+    console.print(f"Source: [bold]{'SIMULATED cities' if kind == 'sandbox' else kind}[/] ({escape(why)}).",
+                  soft_wrap=True)
+    if mine := edited_notebooks(settings.home):
+        console.print(f"Notebooks: yours, from {settings.home/'notebooks'/'pipelines'}: {', '.join(mine)}.",
+                      soft_wrap=True, markup=False)
     with nullcontext(url) if url else base_url(kind, [p.name for p in plans], days=days) as url:
         return run_stages(plans, stages, settings=settings, console=console, url=url, days=days, **options)
 

@@ -53,12 +53,16 @@ def city_slug(
     name:str   # A city's or a station's name
 )->str:        # Lower case, words joined by `-`; safe as a part of a path
     "The name as it appears in ids, file names and model names."
-    if unprintable(name): raise AqwError(f"{name[:60]!r} cannot name a place: it holds a character that cannot be printed", "give the place a name")
+    if unprintable(name):
+        raise AqwError(f"{name[:60]!r} cannot name a place: it holds a character that cannot be printed",
+                       "give the place a name")
     plain = plain_name(name)
     slug, rest = word_letters(plain), SPELLING.sub('-', plain).strip('-')
-    if not re.search(r'\w', slug): raise AqwError(f"{name[:60]!r} has no letter or digit to make an id from", "give the place a name")
-    if slug == unicodedata.normalize('NFC', rest) and len(slug.encode()) <= LONG_SLUG and not name_fault(slug): return slug
-    return f"{slug.encode()[:LONG_SLUG - 9].decode(errors='ignore').rstrip('-')}-{sha256(rest.encode()).hexdigest()[:8]}"
+    if not re.search(r'\w', slug):
+        raise AqwError(f"{name[:60]!r} has no letter or digit to make an id from", "give the place a name")
+    if slug == unicodedata.normalize('NFC', rest) and len(slug.encode()) <= LONG_SLUG and not name_fault(slug):
+        return slug
+    return (f"{slug.encode()[:LONG_SLUG - 9].decode(errors='ignore').rstrip('-')}-{sha256(rest.encode()).hexdigest()[:8]}")
 
 # %% ../../nbs/00_core/01_gazetteer.ipynb #851cf86c
 @cache
@@ -72,8 +76,8 @@ def as_city(
     record:dict   # A record of the gazetteer
 )->City:
     "The gazetteer's record in our words."
-    return City(record['name'], city_slug(record['name']), record['countrycode'], record['latitude'], record['longitude'],
-                record['timezone'], record['population'])
+    return City(record['name'], city_slug(record['name']), record['countrycode'], record['latitude'],
+                record['longitude'], record['timezone'], record['population'])
 
 # %% ../../nbs/00_core/01_gazetteer.ipynb #e3ff4ad4
 @cache
@@ -88,11 +92,13 @@ def find_city(
     if wanted and (found := next(exact, None) or next(other, None)): return as_city(found)
     near = get_close_matches(wanted, {c['name'].casefold(): c for c in here}, n=4)
     raise AqwError(f"no city {name!r} in the gazetteer", f"did you mean {', '.join(n.title() for n in near)}?" if near
-                   else "use the English or local name; add the country's two letters after a comma, or give lat, lon and tz in a mapping file")
+                   else "use the English or local name; add the country's two letters after a comma, or give lat, lon "
+                        "and tz in a mapping file")
 
 # %% ../../nbs/00_core/01_gazetteer.ipynb #fad760ab
 @cache
-def plain_names()->tuple[tuple[str, str], ...]:   # (own name, all other spellings a line each), in the gazetteer's order
+# (own name, all other spellings a line each), in the gazetteer's order
+def plain_names()->tuple[tuple[str, str], ...]:
     "The names of all cities in plain letters."
     return tuple((plain_name(c['name']), plain_name('\n'.join(c['alternatenames']))) for c in gazetteer())
 
@@ -123,7 +129,8 @@ def search_cities(
     "The cities with `text` in one of their names, the best answers first."
     part, _, country = (plain_name(t).strip() for t in text.partition(','))
     if not part: raise AqwError(f"{text!r} is no part of a name", "give some letters of it: aqw cities search beij")
-    ranked = [(match_rank(part, *names), c) for c, names in zip(gazetteer(), plain_names()) if country in ('', c['countrycode'].casefold())]
+    ranked = [(match_rank(part, *names), c) for c, names in zip(gazetteer(), plain_names()) if country in ('',
+        c['countrycode'].casefold())]
     return [(as_city(c), spelling_found(part, c)) for rank, c in sorted(ranked, key=lambda pair: pair[0]) if rank < 3]
 
 # %% ../../nbs/00_core/01_gazetteer.ipynb #61faa812
@@ -133,7 +140,8 @@ def near_cities(
 )->list[City]:   # The nearest first
     "Cities whose names come near, of each name the most populous."
     part, _, country = (plain_name(t).strip() for t in text.partition(','))
-    named = {own: c for c, (own, _) in reversed([*zip(gazetteer(), plain_names())]) if country in ('', c['countrycode'].casefold())}
+    named = {own: c for c, (own, _) in reversed([*zip(gazetteer(), plain_names())]) if country in ('',
+        c['countrycode'].casefold())}
     return [as_city(named[name]) for name in get_close_matches(part, named, n=n)]
 
 # %% ../../nbs/00_core/01_gazetteer.ipynb #ead665cb

@@ -36,13 +36,14 @@ def moved_to(
 # %% ../../nbs/00_core/02_moved.ipynb #e2e5850f
 class OldPaths(MetaPathFinder, Loader):
     "Finds the modules of the flat house where they went, and says so."
-    def find_spec(self, fullname, path=None, target=None): return spec_from_loader(fullname, self) if moved_to(fullname) else None
+    def find_spec(self, fullname, path=None, target=None):
+        return spec_from_loader(fullname, self) if moved_to(fullname) else None
 
     def exec_module(self, module):
         "Put the new module in the old one's place."
         old, new = module.__name__, moved_to(module.__name__)
-        warnings.warn(f"{old} has moved: import from {new.rpartition('.')[0]}. The old path goes with the next release.",
-                      FutureWarning, stacklevel=2)
+        (warnings.warn(f"{old} has moved: import from {new.rpartition('.')[0]}. The old path goes with the next "
+                       f"release.", FutureWarning, stacklevel=2))
         sys.modules[old] = import_module(new)
 
 # %% ../../nbs/00_core/02_moved.ipynb #f7334183

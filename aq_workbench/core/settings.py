@@ -59,8 +59,12 @@ def machine_error(
     "What the machine refused, and what to do about it."
     where = f"{e.filename}: " if e.filename else ''
     if e.errno == ENOSPC:
-        return AqwError(f"{where}the disk is full", "free some space (aqw tidy shows how much of the store can go), or set AQW_HOME to another disk, then run again; what was stored is safe")
-    return AqwError(f"{where}{e.strerror or e}", "give yourself the right to read and write there, or choose another place, with AQW_HOME for the home")
+        return AqwError(f"{where}the disk is full",
+                        "free some space (aqw tidy shows how much of the store can go), or set AQW_HOME to another "
+                        "disk, then run again; what was stored is safe")
+    return AqwError(f"{where}{e.strerror or e}",
+                    "give yourself the right to read and write there, or choose another place, with AQW_HOME for the "
+                    "home")
 
 # %% ../../nbs/00_core/00_settings.ipynb #f1a9621c
 DEVICES = {'con', 'prn', 'aux', 'nul', *(f'{port}{n}' for port in ('com', 'lpt') for n in range(1, 10))}
@@ -90,7 +94,9 @@ def path_name(
     what:str='a name'     # What it names
 )->str:                   # The same
     "A text that is safe as one part of a path; `AqwError` says why another is not."
-    if fault := name_fault(text): raise AqwError(f"{str(text)[:60]!r} cannot be {what}: {fault}", "use letters and digits, with - _ . or a space between them")
+    if fault := name_fault(text):
+        raise AqwError(f"{str(text)[:60]!r} cannot be {what}: {fault}",
+                       "use letters and digits, with - _ . or a space between them")
     return text
 
 def below(
@@ -107,8 +113,10 @@ def addressable(
     folder:Path   # Absolute
 )->Path:          # The same
     "A folder in which tables can be kept; `AqwError` names what delta-rs reads as something else."
-    if found := 'unprintable characters' if unprintable(str(folder)) else (hit := UNCARRIED.search(str(folder))) and hit[0]:
-        raise AqwError(f"{str(folder)!r} cannot hold a store: delta-rs, which keeps the tables, cannot carry {found} in a path; nothing was written",
+    if found := 'unprintable characters' if unprintable(str(folder)) else (
+        hit := UNCARRIED.search(str(folder))) and hit[0]:
+        raise AqwError(f"{str(folder)!r} cannot hold a store: delta-rs, which keeps the tables, cannot carry {found} "
+                       f"in a path; nothing was written",
                        "rename that folder (what is in it stays whole), or set AQW_HOME to another one")
     return folder
 
@@ -119,7 +127,8 @@ def utc(
     "One moment in UTC; `ValueError` for a naive datetime, `AqwError` for text that is no time."
     if isinstance(at, str):
         try: at = datetime.fromisoformat(at.replace('Z', '+00:00'))
-        except ValueError as e: raise AqwError(f"{at!r} is not a time", "write it as 2016-02-29 or 2016-02-29T15:00Z") from e
+        except ValueError as e:
+            raise AqwError(f"{at!r} is not a time", "write it as 2016-02-29 or 2016-02-29T15:00Z") from e
         if at.tzinfo is None: at = at.replace(tzinfo=timezone.utc)
     if at.tzinfo is None: raise ValueError(f"{at} has no time zone: a naive time could be anybody's")
     return at.astimezone(timezone.utc)
@@ -133,9 +142,11 @@ def typed_moment(
 )->datetime:
     "A moment that somebody typed; `AqwError` with the name of its place where it is none, or outside `YEARS`."
     try: at = utc(text)
-    except (AqwError, OverflowError) as e: raise AqwError(f"{name}: {text!r} is not a time", "write it as 2016-02-29 or 2016-02-29T15:00Z") from e
+    except (AqwError, OverflowError) as e:
+        raise AqwError(f"{name}: {text!r} is not a time", "write it as 2016-02-29 or 2016-02-29T15:00Z") from e
     if at.year in YEARS: return at
-    raise AqwError(f"{name}: {text!r} lies outside the years {YEARS[0]} to {YEARS[-1]}", "write it as 2016-02-29 or 2016-02-29T15:00Z")
+    raise AqwError(f"{name}: {text!r} lies outside the years {YEARS[0]} to {YEARS[-1]}",
+                   "write it as 2016-02-29 or 2016-02-29T15:00Z")
 
 # %% ../../nbs/00_core/00_settings.ipynb #c56c4bad
 def now(
@@ -154,7 +165,8 @@ def clock_note(
     if not os.environ.get('AQW_NOW'): return ''
     days = (now() - (real or datetime.now(timezone.utc)))/timedelta(days=1)
     far = f"{abs(days)/365.25:,.0f} years" if abs(days) > 730 else f"{abs(days):,.0f} days"
-    return f"AQW_NOW sets the clock to {now():%Y-%m-%d %H:%M} UTC, {far} {'ahead of' if days > 0 else 'behind'} this machine's"
+    return (f"AQW_NOW sets the clock to {now():%Y-%m-%d %H:%M} UTC, {far} {'ahead of' if days > 0 else 'behind'} this "
+            f"machine's")
 
 # %% ../../nbs/00_core/00_settings.ipynb #148c595c
 def find_home(
@@ -187,7 +199,8 @@ def web_address(
 )->str:       # The same
     "An address of the web; `ValueError` for what is none."
     parts = urlsplit(url)
-    if parts.scheme in ('http', 'https') and parts.hostname and (parts.port or 1) and not re.search(r'\s', url): return url
+    if parts.scheme in ('http', 'https') and parts.hostname and (parts.port or 1) and not re.search(r'\s', url):
+        return url
     raise ValueError('should be an address such as https://api.openaq.org/v3')
 
 def database_address(
@@ -210,9 +223,11 @@ def typed_path(
     name:str         # Of the option or setting that holds it
 )->Path:             # Absolute
     "A path that somebody typed; `AqwError` with the name of its place where it can be none."
-    if unprintable(str(text)): raise AqwError(f"{name}: {str(text)!r} holds a character that cannot be printed", "rename that folder or file")
+    if unprintable(str(text)):
+        raise AqwError(f"{name}: {str(text)!r} holds a character that cannot be printed", "rename that folder or file")
     try: return Path(text).expanduser().resolve()
-    except (OSError, RuntimeError) as e: raise AqwError(f"{name}: {str(text)!r} is no path here: {e}", "write it out, from / on") from e
+    except (OSError, RuntimeError) as e:
+        raise AqwError(f"{name}: {str(text)!r} is no path here: {e}", "write it out, from / on") from e
 
 def home_folder(
     named:str|Path|None   # By an argument or AQW_HOME; None: nobody named one
@@ -220,7 +235,9 @@ def home_folder(
     "The home that is meant; `AqwError` where a store could not be kept there."
     return addressable(typed_path(named or find_home(), 'AQW_HOME'))
 
-PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url', 'keep_runs', 'keep_days'}   # no secret can stand there
+# no secret can stand there
+PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url', 'keep_runs',
+         'keep_days'}
 
 def setting_fault(
     wrong:dict,   # One of pydantic's errors
@@ -231,35 +248,51 @@ def setting_fault(
     first = str(wrong['loc'][0])
     name = by.get(first, first)
     label, came = next((k for k, v in by.items() if v == name), first), f"={wrong['input']}" if name in PLAIN else ''
-    return f"{'.'.join([label, *map(str, wrong['loc'][1:])])}{re.sub('//[^/@]*@', '//***@', came)}: {wrong['msg'].removeprefix('Value error, ')}"
+    return (f"{'.'.join([label, *map(str, wrong['loc'][1:])])}{re.sub('//[^/@]*@', '//***@', came)}: "
+            f"{wrong['msg'].removeprefix('Value error, ')}")
 
 # %% ../../nbs/00_core/00_settings.ipynb #78c6160b
 class Settings(BaseSettings):
     "Frozen settings: arguments, else environment, else `.env` in the home folder, else these defaults."
     model_config = SettingsConfigDict(frozen=True, extra='ignore', populate_by_name=True, env_prefix='AQW_')
     home:Path = Field(default_factory=find_home, description='Folder that holds data/ and reports/')
-    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY', description='Key of the OpenAQ API; never printed')
-    source:Kind = Field(default_factory=lambda given: last_kind(given['home'], keyed=bool(given['openaq_api_key'].get_secret_value().strip())),
+    openaq_api_key:SecretStr = Field(SecretStr(''), alias='OPENAQ_API_KEY',
+                                     description='Key of the OpenAQ API; never printed')
+    source:Kind = Field(default_factory=lambda given: last_kind(given['home'],
+                                                                keyed=bool(given['openaq_api_key'].get_secret_value()
+                                                                           .strip())),
                         description='Kind of source; each has a data root of its own; that of the newest run by default')
     gas_temperature_c:float = Field(25., ge=0, le=50, description='Reference temperature of µg/m³ for gases (°C)')
-    drift_threshold:float = Field(.05, gt=0, lt=1, alias='DRIFT_THRESHOLD', description='Level of a drift test after correction')
-    monitoring_window:int = Field(100, ge=1, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
-    openaq_url:Annotated[str, AfterValidator(web_address)] = Field('https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
+    drift_threshold:float = Field(.05, gt=0, lt=1, alias='DRIFT_THRESHOLD',
+                                  description='Level of a drift test after correction')
+    monitoring_window:int = Field(100, ge=1, alias='MONITORING_WINDOW',
+                                  description='Predictions in a monitoring window')
+    openaq_url:Annotated[str, AfterValidator(web_address)] = Field('https://api.openaq.org/v3', alias='OPENAQ_URL',
+                                                                   description='Base of the OpenAQ API')
     timeout:float = Field(30., gt=0, le=3600, description='Seconds to wait for an answer')
     keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
-    keep_run_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and cities')
-    store:Annotated[str, AfterValidator(store_address)] = Field('', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
-    storage_options:dict[str, str] = Field({}, repr=False, description='What the storage at that address wants to know, as JSON')
-    mlflow_tracking_uri:Annotated[str, AfterValidator(database_address)] = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
+    keep_run_days:int = Field(365, ge=0, description='Days of which `aqw tidy` keeps the last run of each kind and '
+                                                     'cities')
+    store:Annotated[str, AfterValidator(store_address)] = Field('', description='Address of the feature store, '
+        's3://bucket/prefix say; empty: in the data root')
+    storage_options:dict[str, str] = Field({}, repr=False,
+                                           description='What the storage at that address wants to know, as JSON')
+    mlflow_tracking_uri:Annotated[str, AfterValidator(database_address)] = Field('', alias='MLFLOW_TRACKING_URI',
+                                                                                 description='Empty: SQLite in the '
+                                                                                     'data root')
 
     def __init__(self, **values):
         home = home_folder(values.get('home') or os.environ.get('AQW_HOME'))
         try: super().__init__(_env_file=home/'.env', **{**values, 'home': home})
         except ValidationError as e:
             wrong = '; '.join(setting_fault(w, type(self).model_fields) for w in e.errors())
-            raise AqwError(f"a setting cannot be used: {wrong}", f"correct it in {home/'.env'} or in the environment; .env.example shows the defaults") from e
-        except SettingsError as e: raise AqwError(f"a setting cannot be used: {e}", 'write AQW_STORAGE_OPTIONS as JSON: {"aws_region": "eu-central-1"}') from e
-        except UnicodeDecodeError as e: raise AqwError(f"{home/'.env'} is not UTF-8: {e}", "save it as UTF-8 in your editor") from e
+            raise AqwError(f"a setting cannot be used: {wrong}",
+                           f"correct it in {home/'.env'} or in the environment; .env.example shows the defaults") from e
+        except SettingsError as e:
+            raise AqwError(f"a setting cannot be used: {e}",
+                           'write AQW_STORAGE_OPTIONS as JSON: {"aws_region": "eu-central-1"}') from e
+        except UnicodeDecodeError as e:
+            raise AqwError(f"{home/'.env'} is not UTF-8: {e}", "save it as UTF-8 in your editor") from e
         except OSError as e: raise machine_error(e) from e
 
 # %% ../../nbs/00_core/00_settings.ipynb #4ddb581f
@@ -290,7 +323,8 @@ def new_mark(
     settings:Settings   # Kind of source
 )->bytes:
     "What is written into a new data root."
-    mark = {'kind':settings.source, 'layout':LAYOUT, 'created':now().isoformat(timespec='seconds'), 'aqw_version':version('aq_workbench')}
+    mark = {'kind':settings.source, 'layout':LAYOUT, 'created':now().isoformat(timespec='seconds'),
+            'aqw_version':version('aq_workbench')}
     return json.dumps(mark).encode()
 
 def parse_mark(
@@ -302,7 +336,9 @@ def parse_mark(
     try: mark = json.loads(data)
     except ValueError: mark = None
     if isinstance(mark, dict) and isinstance(mark.get('layout'), int): return mark
-    raise AqwError(f"{where} does not say which layout the data have", "restore it from a backup; the data beside it are not touched by that, and where only this file is broken, it can be moved away: it is written anew")
+    raise AqwError(f"{where} does not say which layout the data have",
+                   "restore it from a backup; the data beside it are not touched by that, and where only this file is "
+                   "broken, it can be moved away: it is written anew")
 
 # %% ../../nbs/00_core/00_settings.ipynb #60357002
 def check_mark(
@@ -312,11 +348,13 @@ def check_mark(
 ):
     "`AqwError` where a root holds another kind of source, or was written by a newer workbench."
     if mark.get('layout', LAYOUT) > LAYOUT:
-        raise AqwError(f"{where} was written by a newer aq_workbench ({mark.get('aqw_version')}, layout {mark['layout']}); this one reads layout {LAYOUT}",
+        raise AqwError(f"{where} was written by a newer aq_workbench ({mark.get('aqw_version')}, layout "
+                       f"{mark['layout']}); this one reads layout {LAYOUT}",
                        "update this one: pip install -U aq_workbench; or give it a home of its own with AQW_HOME")
     if mark.get('kind', settings.source) != settings.source:
         raise AqwError(f"{where} holds data of the kind {mark['kind']!r}, not {settings.source!r}",
-                       f"move it to a folder {mark['kind']} beside it, where that is free: live, simulated and file data keep a root of their own each")
+                       f"move it to a folder {mark['kind']} beside it, where that is free: live, simulated and file "
+                       f"data keep a root of their own each")
 
 # %% ../../nbs/00_core/00_settings.ipynb #3a38f609
 def open_root(
@@ -325,7 +363,9 @@ def open_root(
     "The data root; `AqwError` where it may not be used."
     root = data_root(settings)
     try: data = (root/'aqw.json').read_bytes() if (root/'aqw.json').exists() else None
-    except OSError as e: raise AqwError(f"{root/'aqw.json'} cannot be read: {e.strerror}", "give yourself the right to read it, or set AQW_HOME to another folder") from e
+    except OSError as e:
+        raise AqwError(f"{root/'aqw.json'} cannot be read: {e.strerror}",
+                       "give yourself the right to read it, or set AQW_HOME to another folder") from e
     check_mark(parse_mark(data, str(root/'aqw.json')), settings, where=str(root))
     return root
 
@@ -340,7 +380,9 @@ def mark_root(
         root.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(new_mark(settings))
         draft.replace(root/'aqw.json')
-    except OSError as e: raise AqwError(f"{root} cannot be written: {e.strerror}", "give yourself the right to write there, free some space, or set AQW_HOME to another folder") from e
+    except OSError as e:
+        raise AqwError(f"{root} cannot be written: {e.strerror}",
+                       "give yourself the right to write there, free some space, or set AQW_HOME to another folder") from e
     return root
 
 # %% ../../nbs/00_core/00_settings.ipynb #f5d9644d
@@ -348,8 +390,10 @@ UNITS = {**dict.fromkeys('pm25 pm10 no2 o3 so2 co no nox'.split(), 'µg/m³'), '
          'ws':'m/s', 'wd':'°', 'pres':'hPa', 'precip':'mm', 'blh':'m'}
 POLLUTANTS = [p for p, unit in UNITS.items() if unit == 'µg/m³']
 WEATHER = [p for p in UNITS if p not in POLLUTANTS]
-SPELLINGS = {'pm2.5':'pm25', 'pm2_5':'pm25', 'ozone':'o3', 'temperature':'temp', 'relativehumidity':'rh', 'humidity':'rh',
-             'wspm':'ws', 'wind_speed':'ws', 'wind_direction':'wd', 'pressure':'pres', 'rain':'precip', 'dew_point':'dewp'}
+SPELLINGS = {'pm2.5':'pm25', 'pm2_5':'pm25', 'ozone':'o3', 'temperature':'temp', 'relativehumidity':'rh',
+             'humidity':'rh',
+             'wspm':'ws', 'wind_speed':'ws', 'wind_direction':'wd', 'pressure':'pres', 'rain':'precip',
+             'dew_point':'dewp'}
 
 # %% ../../nbs/00_core/00_settings.ipynb #5fd2e3b7
 def parameter_name(
@@ -361,7 +405,8 @@ def parameter_name(
     return name if name in UNITS else None
 
 # %% ../../nbs/00_core/00_settings.ipynb #a862139d
-MOLAR_MASS = {'no2':46.0055, 'nox':46.0055, 'o3':47.9982, 'so2':64.064, 'co':28.0101, 'no':30.0061}  # g/mol; NOx counts as NO2
+# g/mol; NOx counts as NO2
+MOLAR_MASS = {'no2':46.0055, 'nox':46.0055, 'o3':47.9982, 'so2':64.064, 'co':28.0101, 'no':30.0061}
 SCALE = {'µg/m³':1., 'mg/m³':1e3}                                                                     # to µg/m³
 MIXING = {'ppb':1., 'ppm':1e3}                                                                        # to ppb
 
@@ -394,16 +439,20 @@ def unit_factor(
 # %% ../../nbs/00_core/00_settings.ipynb #0acca2ff
 TS = pl.Datetime('us', 'UTC')
 READING = {'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String, 'sensor_id':pl.String,
-           'parameter':pl.String, 'event_ts':TS, 'period_min':pl.Int32, 'issued_at':TS, 'available_ts':TS, 'created_ts':TS,
+           'parameter':pl.String, 'event_ts':TS, 'period_min':pl.Int32, 'issued_at':TS, 'available_ts':TS,
+           'created_ts':TS,
            'batch_id':pl.String, 'value':pl.Float64, 'unit':pl.String, 'value_raw':pl.Float64, 'unit_raw':pl.String,
-           'source':pl.String, 'licence':pl.String, 'flags':pl.String, 'lat':pl.Float64, 'lon':pl.Float64, 'tz':pl.String}
+           'source':pl.String, 'licence':pl.String, 'flags':pl.String, 'lat':pl.Float64, 'lon':pl.Float64,
+           'tz':pl.String}
 READING_KEY = ['sensor_id', 'parameter', 'period_min', 'event_ts', 'issued_at']
 REQUIRED = ['city', 'location_id', 'parameter', 'event_ts', 'value']
 
 # %% ../../nbs/00_core/00_settings.ipynb #c2a5fae5
-DEFAULTS = {'location': pl.col('location_id'), 'period_min': pl.lit(60), 'source': pl.lit('file:frame'), 'flags': pl.lit(''),
+DEFAULTS = {'location': pl.col('location_id'), 'period_min': pl.lit(60), 'source': pl.lit('file:frame'),
+            'flags': pl.lit(''),
             'sensor_id': pl.concat_str('location_id', 'parameter', separator='/'), 'value_raw': pl.col('value'),
-            'unit': pl.col('parameter').replace_strict(UNITS, default=None), 'unit_raw': pl.col('unit'), 'tz': pl.lit('UTC')}
+            'unit': pl.col('parameter').replace_strict(UNITS, default=None), 'unit_raw': pl.col('unit'),
+            'tz': pl.lit('UTC')}
 
 # %% ../../nbs/00_core/00_settings.ipynb #e46d6c71
 def as_polars(
@@ -412,10 +461,15 @@ def as_polars(
     "A polars frame from either kind, with all times in UTC."
     if isinstance(df, pd.DataFrame):
         try: df = pl.from_pandas(df.reset_index() if df.index.names != [None] else df)
-        except (ValueError, TypeError) as e: raise AqwError(f"a column holds values of several types: {str(e).splitlines()[0]}", "make each column one type: pd.to_numeric(df['pm25'], errors='coerce') for numbers") from e
+        except (ValueError, TypeError) as e:
+            raise AqwError(f"a column holds values of several types: {str(e).splitlines()[0]}",
+                           "make each column one type: pd.to_numeric(df['pm25'], errors='coerce') for numbers") from e
     naive = [c for c, t in df.schema.items() if isinstance(t, pl.Datetime) and t.time_zone is None]
-    if naive: raise AqwError(f"the times in {naive} have no zone", "localise them first: df['event_ts'].dt.tz_localize('UTC')")
-    return df.with_columns(pl.col(c).dt.convert_time_zone('UTC').cast(TS) for c, t in df.schema.items() if isinstance(t, pl.Datetime))
+    if naive:
+        raise AqwError(f"the times in {naive} have no zone",
+                       "localise them first: df['event_ts'].dt.tz_localize('UTC')")
+    return df.with_columns(pl.col(c).dt.convert_time_zone('UTC').cast(TS) for c,
+                           t in df.schema.items() if isinstance(t, pl.Datetime))
 
 # %% ../../nbs/00_core/00_settings.ipynb #cb49f70e
 IDS = ('location_id', 'sensor_id', 'batch_id')
@@ -452,7 +506,8 @@ def in_our_units(
     foreign = [(p, u) for p, u in pairs if u != UNITS[p]]
     for p, u in foreign:
         here = (pl.col('parameter') == p) & (pl.col('unit') == u)
-        change = {'value': pl.col('value')*unit_factor(p, u), 'value_raw': pl.col('value'), 'unit_raw': pl.lit(u), 'unit': pl.lit(UNITS[p])}
+        change = {'value': pl.col('value')*unit_factor(p, u), 'value_raw': pl.col('value'), 'unit_raw': pl.lit(u),
+                  'unit': pl.lit(UNITS[p])}
         df = df.with_columns(pl.when(here).then(new).otherwise(pl.col(c)).alias(c) for c, new in change.items())
     return df
 
@@ -462,18 +517,25 @@ def check_readings(
 )->pl.DataFrame:                   # Exactly the columns and types of `READING`
     "Readings with every column of the contract; `AqwError` names what lacks and what came."
     df = as_polars(df)
-    if 'location_id' not in df.columns and 'location' in df.columns: df = df.with_columns(location_id=pl.col('location'))
+    if 'location_id' not in df.columns and 'location' in df.columns:
+        df = df.with_columns(location_id=pl.col('location'))
     df = ids_as_text(df)
     lost = [c for c in REQUIRED if c not in df.columns]
-    if lost: raise AqwError(f"readings lack {lost}; got {sorted(df.columns)}", "rename the columns, or describe the file in a mapping file")
-    if df.schema['parameter'] == pl.String: df = df.with_columns(pl.col('parameter').replace({n: parameter_name(n) or n for n in df['parameter'].unique().drop_nulls()}))
+    if lost:
+        raise AqwError(f"readings lack {lost}; got {sorted(df.columns)}",
+                       "rename the columns, or describe the file in a mapping file")
+    if df.schema['parameter'] == pl.String:
+        df = df.with_columns(pl.col('parameter')
+                             .replace({n: parameter_name(n) or n for n in df['parameter'].unique().drop_nulls()}))
     unknown = sorted(set(df['parameter'].unique()) - set(UNITS))
     if unknown: raise AqwError(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
     for name, default in DEFAULTS.items():
         if name not in df.columns: df = df.with_columns(default.alias(name))
     missing = [pl.lit(None).alias(c) for c in READING if c not in df.columns]
     try: df = df.with_columns(missing).select(pl.col(c).cast(t) for c, t in READING.items())
-    except pl.exceptions.PolarsError as e: raise AqwError(f"readings have a column of the wrong type: {e}", "numbers as numbers, times as aware datetimes") from e
+    except pl.exceptions.PolarsError as e:
+        raise AqwError(f"readings have a column of the wrong type: {e}",
+                       "numbers as numbers, times as aware datetimes") from e
     return in_our_units(df)
 
 # %% ../../nbs/00_core/00_settings.ipynb #8e2aa37c

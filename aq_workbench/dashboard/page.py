@@ -34,7 +34,8 @@ def forecast_cities(
 )->list[str]:           # Cities that have forecasts, by name
     "The cities that the page can show; `AqwError` when there are none."
     if names := list(issued_cities(FeatureStore(settings)).values()): return names
-    raise AqwError('There are no forecasts yet.', 'Run `aqw run --source files --path FOLDER --cities NAME` and reload this page.')
+    raise AqwError('There are no forecasts yet.',
+                   'Run `aqw run --source files --path FOLDER --cities NAME` and reload this page.')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #be3ee50c
 class CityData(NamedTuple):
@@ -60,13 +61,19 @@ def load_city(
     store = FeatureStore(settings)
     newest = newest_forecasts(store, city, asof=at).row(0, named=True)
     since = newest['issued_at'] - timedelta(days=days)
-    pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3), asof=at).collect()
-    if pm25.is_empty(): raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}", f"load them again: aqw fetch --cities {quoted(city)}")
+    pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3),
+                     asof=at).collect()
+    if pm25.is_empty():
+        raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}",
+                       f"load them again: aqw fetch --cities {quoted(city)}")
     joined = recent_outcomes(store, city, version=newest['version'], since=since, asof=at)
-    names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique().sort('location').iter_rows())
+    names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique()
+                 .sort('location').iter_rows())
     origin = pm25.select('source', 'licence').unique().sort('source').fill_null('no licence stated')
-    return CityData(city, pm25['event_ts'].max(), newest['issued_at'], joined, names, f"{newest['model']} version {newest['version']}",
-                    '; '.join(f'{s} ({l})' for s, l in origin.iter_rows()), bool(pm25['source'].str.starts_with('sandbox').any()), last_verdict(city, settings=settings))
+    return CityData(city, pm25['event_ts'].max(), newest['issued_at'], joined, names,
+                    f"{newest['model']} version {newest['version']}",
+                    '; '.join(f'{s} ({l})' for s, l in origin.iter_rows()),
+                    bool(pm25['source'].str.starts_with('sandbox').any()), last_verdict(city, settings=settings))
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #7a1af8c4
 def station_window(
@@ -76,7 +83,8 @@ def station_window(
     *, days:int=14     # Before the last measurement
 )->pl.DataFrame:       # Rows of `joined` in order of time
     "A station's forecasts of the last days and of the hours ahead."
-    mine = (pl.col('location_id') == station) & (pl.col('horizon_h') == horizon_h) & (pl.col('target_ts') > data.asof - timedelta(days=days))
+    mine = (pl.col('location_id') == station) & (pl.col('horizon_h') == horizon_h) & (pl.col('target_ts') > data.asof
+        - timedelta(days=days))
     return data.joined.filter(mine).sort('target_ts')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #c30fb013
@@ -87,7 +95,8 @@ def score_words(
     found = next(iter(performance(window).values()), None) if window.height else None
     if found is None: return 'None of these forecasts has an outcome yet.'
     held = '' if found['coverage90'] is None else f" The 90 % interval held {100*found['coverage90']:.0f} % of them."
-    return f"Over {found['n']} measured hours: RMSE {found['rmse']:.1f} µg/m³, persistence {found['rmse_persistence']:.1f}.{held}"
+    return (f"Over {found['n']} measured hours: RMSE {found['rmse']:.1f} µg/m³, persistence "
+            f"{found['rmse_persistence']:.1f}.{held}")
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #e79c26ab
 def ahead_words(
@@ -98,8 +107,9 @@ def ahead_words(
     ahead = window.filter(pl.col('target_ts') > asof)
     if ahead.is_empty(): return 'No forecast lies ahead: the newest was issued before the last measurement.'
     last = ahead.row(-1, named=True)
-    return (f"For {last['target_ts'].day} {last['target_ts']:%B %H:00} UTC: {last['mean']:.0f} µg/m³ (90 %: {last['lo90']:.0f} to {last['hi90']:.0f}), "
-            f"category {last['category']} (probability {last['p_category']:.2f}).")
+    return (f"For {last['target_ts'].day} {last['target_ts']:%B %H:00} UTC: {last['mean']:.0f} µg/m³ (90 %: "
+            f"{last['lo90']:.0f} to {last['hi90']:.0f}), " f"category {last['category']} (probability "
+                                                           f"{last['p_category']:.2f}).")
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #adb3a227
 def age_words(
@@ -117,7 +127,8 @@ def facts_html(
     facts:dict[str, str]   # Label -> value
 )->str:
     "Labelled facts in a row."
-    return '<div class="aqw-facts">' + ''.join(f'<div><span>{escape(k)}</span>{escape(v)}</div>' for k, v in facts.items()) + '</div>'
+    return '<div class="aqw-facts">' + ''.join(f'<div><span>{escape(k)}</span>{escape(v)}</div>' for k,
+                                               v in facts.items()) + '</div>'
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #f96a9d7f
 def header_html(
@@ -125,8 +136,10 @@ def header_html(
     at:datetime      # The present
 )->str:
     "Source, time and age of the measurements, and the model."
-    notice = '<div class="aqw-simulated">SIMULATED DATA: made by the sandbox, not measured anywhere.</div>' if data.simulated else ''
-    return notice + facts_html({'City': data.city, 'Source': data.source, 'Last measurement': f'{data.asof:%Y-%m-%d %H:%M} UTC, {age_words(data.asof, at)}',
+    notice = ('<div class="aqw-simulated">SIMULATED DATA: made by the sandbox, not measured anywhere.</div>'
+              if data.simulated else '')
+    return notice + facts_html({'City': data.city, 'Source': data.source,
+                                'Last measurement': f'{data.asof:%Y-%m-%d %H:%M} UTC, {age_words(data.asof, at)}',
                                 'Newest forecast issued': f'{data.issued:%Y-%m-%d %H:%M} UTC', 'Model': data.model})
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #64ab3738
@@ -139,8 +152,7 @@ def drift_cells(
     p = '–' if row['p_adjusted'] is None else '< 0.001' if row['p_adjusted'] < .001 else f"{row['p_adjusted']:.3f}"
     bar = f'<i style="width:{60*(row["effect"] or 0)/largest:.0f}px"></i>'
     answer = 'yes' if row['drift'] else 'no'
-    return (f'<tr class="aqw-{answer}"><td>{escape(row["feature"])}</td><td>{escape(row["test"] or "–")}</td><td>{shown(row["statistic"], ".3f")}</td>'
-            f'<td>{p}</td><td>{bar}{shown(row["effect"], ".2f")}</td><td>{answer}</td></tr>')
+    return (f'<tr class="aqw-{answer}"><td>{escape(row["feature"])}</td><td>{escape(row["test"] or "–")}</td><td>{shown(row["statistic"], ".3f")}</td>' f'<td>{p}</td><td>{bar}{shown(row["effect"], ".2f")}</td><td>{answer}</td></tr>')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #f76e8267
 def drift_table_html(
@@ -150,7 +162,8 @@ def drift_table_html(
     rows = drift_rows(report).to_dicts()
     largest = max((r['effect'] or 0 for r in rows), default=0) or 1
     head = ''.join(f'<th>{h}</th>' for h in ('feature', 'test', 'statistic', 'p, adjusted', 'effect', 'drift'))
-    return f'<table class="aqw-table"><thead><tr>{head}</tr></thead><tbody>' + ''.join(drift_cells(r, largest) for r in rows) + '</tbody></table>'
+    return f'<table class="aqw-table"><thead><tr>{head}</tr></thead><tbody>' + ''.join(drift_cells(r, largest)
+        for r in rows) + '</tbody></table>'
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #d8f4e87f
 def advice_html(
@@ -167,7 +180,8 @@ def items_html(
     sentences:list[str]    # One a line
 )->str:
     "A titled list; nothing where there is nothing to say."
-    return f'<p class="aqw-listed">{escape(title)}</p><ul>' + ''.join(f'<li>{escape(s)}</li>' for s in sentences) + '</ul>' if sentences else ''
+    return f'<p class="aqw-listed">{escape(title)}</p><ul>' + ''.join(f'<li>{escape(s)}</li>'
+                                                                      for s in sentences) + '</ul>' if sentences else ''
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #2f8ca00d
 def verdict_html(
@@ -175,13 +189,18 @@ def verdict_html(
     city:str            # For the advice
 )->str:
     "The last verdict with its reasons, its cautions and the drift table."
-    if verdict is None: return advice_html(f'Nobody has judged {city} yet.', f'Run `aqw monitor --cities {quoted(city)}` and reload this page.')
+    if verdict is None:
+        return advice_html(f'Nobody has judged {city} yet.',
+                           f'Run `aqw monitor --cities {quoted(city)}` and reload this page.')
     drift = verdict['drift']
-    summary, compared = drift['summary'], {'same season': 'the same season of the training', 'whole training': 'the whole training'}[drift['reference']]
+    summary, compared = drift['summary'], {'same season': 'the same season of the training',
+                                           'whole training': 'the whole training'}[drift['reference']]
     decision, kind = ('Train again', 'yes') if verdict['retrain'] else ('Keep the model', 'no')
-    return (f'<p class="aqw-verdict aqw-{kind}">{decision}</p>' + items_html('Because', verdict['reasons']) + items_html('What this verdict could not see', verdict['could_not_see']) +
-            f"<p>{summary['n_drifted']} of {summary['n_features']} features drifted in the last {drift['window_days']} days, against {compared}.</p>" +
-            drift_table_html(drift) + '<p class="aqw-note">effect: standard deviations moved; for categories Cramér’s V</p>')
+    return (f'<p class="aqw-verdict aqw-{kind}">{decision}</p>' + items_html('Because', verdict['reasons'])
+            + items_html('What this verdict could not see', verdict['could_not_see'])
+            + f"<p>{summary['n_drifted']} of {summary['n_features']} features drifted in the last "
+              f"{drift['window_days']} days, against {compared}.</p>" + drift_table_html(drift)
+            + '<p class="aqw-note">effect: standard deviations moved; for categories Cramér’s V</p>')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #c9137f13
 NOTHING = '<p class="aqw-note">Nothing to show yet.</p>'
@@ -216,9 +235,13 @@ def show_forecast(
 )->widgets.VBox:
     "A station's forecast against what came."
     window = station_window(data, data.stations[station], horizon_h)
-    if window.is_empty(): return fill(box, advice_html(f'{station} has no forecast {horizon_h} h ahead.', f'Run `aqw forecast --cities {quoted(data.city)}` and reload this page.'))
-    text = f'<h3>{escape(station)}, {horizon_h} h ahead</h3><p>{escape(ahead_words(window, data.asof))} {escape(score_words(window))}</p>'
-    return fill(box, text, plot_forecast(window, asof=data.asof, simulated=data.simulated, width=PAGE_WIDTH, height=340))
+    if window.is_empty():
+        return fill(box, advice_html(f'{station} has no forecast {horizon_h} h ahead.',
+                                     f'Run `aqw forecast --cities {quoted(data.city)}` and reload this page.'))
+    text = (f'<h3>{escape(station)}, {horizon_h} h ahead</h3><p>{escape(ahead_words(window, data.asof))} '
+            f'{escape(score_words(window))}</p>')
+    return fill(box, text, plot_forecast(window, asof=data.asof, simulated=data.simulated, width=PAGE_WIDTH,
+                                         height=340))
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #f4622c62
 def show_error(
@@ -227,10 +250,12 @@ def show_error(
 )->widgets.VBox:
     "Daily RMSE over all stations, beside persistence."
     days = daily_error(data.joined)
-    if days.is_empty(): return fill(box, '<p>None of the forecasts has an outcome yet, so there is no error to show.</p>')
-    found = '; '.join(f"{h} h: {p['rmse']:.1f} against {p['rmse_persistence']:.1f}" for h, p in performance(data.joined).items())
-    return fill(box, f'<p>All {len(data.stations)} stations, RMSE in µg/m³ against persistence over these days: {found}.</p>',
-                plot_error(days, simulated=data.simulated, width=PAGE_WIDTH, height=110))
+    if days.is_empty():
+        return fill(box, '<p>None of the forecasts has an outcome yet, so there is no error to show.</p>')
+    found = '; '.join(f"{h} h: {p['rmse']:.1f} against {p['rmse_persistence']:.1f}" for h,
+                      p in performance(data.joined).items())
+    return fill(box, f'<p>All {len(data.stations)} stations, RMSE in µg/m³ against persistence over these days: '
+                     f'{found}.</p>', plot_error(days, simulated=data.simulated, width=PAGE_WIDTH, height=110))
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #34a5c4da
 STYLE = """<style>
@@ -285,7 +310,8 @@ class MonitoringPage:
     def __init__(self, settings:Settings|None=None, *, at:datetime|None=None):
         alt.JupyterChart.enable_offline()
         self.settings, self.at, self.shown = settings or Settings(), at, None
-        self.header, self.forecast, self.error, self.drift = (panel(n) for n in ('header', 'forecast', 'error', 'drift'))
+        self.header, self.forecast, self.error, self.drift = (panel(n) for n in ('header', 'forecast', 'error',
+                                                                                 'drift'))
         self.choosers = choosers(read_or_explain(self.header, forecast_cities, self.settings) or [])
         self.city, self.station, self.horizon = self.choosers.children
         self.city.observe(lambda change: self.show_city(), 'value')
@@ -321,6 +347,7 @@ def page_command(
 )->tuple[list[str], dict]:   # The command, and what its environment needs besides
     "How to serve the page with Voila, for this machine only."
     assets = str(files('aq_workbench')/'assets')
-    command = [sys.executable, '-m', 'voila', str(notebook), '--template=aqw', f'--port={port}', '--Voila.ip=127.0.0.1', '--Voila.log_level=ERROR',
-               '--MappingKernelManager.cull_idle_timeout=300', '--MappingKernelManager.cull_interval=60', *([] if browser else ['--no-browser'])]
+    command = [sys.executable, '-m', 'voila', str(notebook), '--template=aqw', f'--port={port}', '--Voila.ip=127.0.0.1',
+               '--Voila.log_level=ERROR', '--MappingKernelManager.cull_idle_timeout=300',
+               '--MappingKernelManager.cull_interval=60', *([] if browser else ['--no-browser'])]
     return command, {'JUPYTER_PATH': os.pathsep.join(filter(None, [assets, os.environ.get('JUPYTER_PATH')]))}

@@ -30,8 +30,11 @@ def find_column(
     names = [str(c) for c in df.columns]
     ours = parameter_name(feature)
     same = [c for c in names if c == feature] or [c for c in names if ours and parameter_name(c) == ours]
-    if not same: raise AqwError(f"the {whose} data lacks {feature!r}; got {sorted(names)}", "name a column that both frames have")
-    if len(same) > 1: raise AqwError(f"the {whose} data has {same}, which all mean {feature!r}", "keep one of these columns")
+    if not same:
+        raise AqwError(f"the {whose} data lacks {feature!r}; got {sorted(names)}",
+                       "name a column that both frames have")
+    if len(same) > 1:
+        raise AqwError(f"the {whose} data has {same}, which all mean {feature!r}", "keep one of these columns")
     return same[0]
 
 # %% ../../nbs/09_drift/01_detector.ipynb #46083435
@@ -44,7 +47,8 @@ def feature_values(
     column = df[find_column(df, feature, whose)]
     try: values = pl.from_pandas(column) if isinstance(df, pd.DataFrame) else column
     except (pl.exceptions.PolarsError, TypeError, ValueError) as e:
-        raise AqwError(f"{feature!r} mixes kinds of values in the {whose} data: {e}", "make the column all numbers or all text") from e
+        raise AqwError(f"{feature!r} mixes kinds of values in the {whose} data: {e}",
+                       "make the column all numbers or all text") from e
     return (values.fill_nan(None) if values.dtype.is_float() else values).alias(feature)
 
 # %% ../../nbs/09_drift/01_detector.ipynb #bf4fb469
@@ -53,7 +57,8 @@ def as_numbers(
 )->pl.Series:          # Float64 without nulls
     "The numbers of a numeric feature; `AqwError` for text, truth values and times."
     if not values.dtype.is_numeric() and values.null_count() < len(values):
-        raise AqwError(f"numeric feature {values.name!r} holds {values.dtype}, such as {values.drop_nulls().head(3).to_list()}",
+        raise AqwError(f"numeric feature {values.name!r} holds {values.dtype}, such as "
+                       f"{values.drop_nulls().head(3).to_list()}",
                        "put it under categorical_features, or turn it into numbers")
     return values.drop_nulls().cast(pl.Float64)
 
@@ -65,8 +70,8 @@ def as_labels(
     "The labels of a categorical feature; `AqwError` where one frame has numbers and the other text."
     numeric = [s.dtype.is_numeric() or s.dtype == pl.Boolean for s in (reference, current) if s.null_count() < len(s)]
     if len(set(numeric)) > 1:
-        raise AqwError(f"categorical feature {reference.name!r} holds {reference.dtype} in the reference and {current.dtype} in the current data",
-                       "write the labels in the same way in both")
+        raise AqwError(f"categorical feature {reference.name!r} holds {reference.dtype} in the reference and "
+                       f"{current.dtype} in the current data", "write the labels in the same way in both")
     kind = pl.Float64 if numeric and numeric[0] else pl.String
     return tuple(s.drop_nulls().cast(kind) for s in (reference, current))
 
@@ -93,7 +98,8 @@ def why_not(
         if not len(s): return f"no value in the {whose} data"
         if len(s) < MIN_ROWS: return f"{len(s)} values in the {whose} data, at least {MIN_ROWS} are needed"
         if s.dtype.is_float() and not s.is_finite().all(): return f"infinite values in the {whose} data"
-    if pl.concat([reference, current]).n_unique() == 1: return f"constant: every value is {reference[0]} in both samples"
+    if pl.concat([reference, current]).n_unique() == 1:
+        return f"constant: every value is {reference[0]} in both samples"
 
 # %% ../../nbs/09_drift/01_detector.ipynb #683045df
 def too_many(
@@ -119,7 +125,8 @@ def numeric_entry(
     "Kolmogorov–Smirnov and the Wasserstein distance in standard deviations."
     statistic, p = ks_test(reference.to_numpy(), current.to_numpy())
     effect = None if is_angle(reference.name) else wasserstein_effect(reference.to_numpy(), current.to_numpy())
-    return {'kind': 'numeric', 'test': 'ks', 'statistic': statistic, 'p_value': p, 'effect': effect, 'effect_measure': 'wasserstein_sd'}
+    return {'kind': 'numeric', 'test': 'ks', 'statistic': statistic, 'p_value': p, 'effect': effect,
+            'effect_measure': 'wasserstein_sd'}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #6450d050
 def categorical_entry(
@@ -128,7 +135,8 @@ def categorical_entry(
 )->dict:                   # test, statistic, p_value, effect, effect_measure
     "Contingency chi-square and Cramér's V at equal sizes."
     statistic, p, effect = chi2_test(reference.to_numpy(), current.to_numpy())
-    return {'kind': 'categorical', 'test': 'chi2', 'statistic': statistic, 'p_value': p, 'effect': effect, 'effect_measure': 'cramers_v'}
+    return {'kind': 'categorical', 'test': 'chi2', 'statistic': statistic, 'p_value': p, 'effect': effect,
+            'effect_measure': 'cramers_v'}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #cecb2c47
 def feature_entry(
@@ -144,9 +152,12 @@ def feature_entry(
             'missing_reference': 1 - len(a)/len(reference), 'missing_current': 1 - len(b)/len(current)}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #272e9f0f
-WARNING = ("method iid: the tests take every row for an independent draw. Neighbouring hours are not: on simulated hourly series without any drift the "
-           "same test alarmed in 95 to 100 % of windows of 7 or 30 days against a year (lag-1 autocorrelation 0.95, 200 to 400 replicates; source: the "
-           "project's drift calibration). On hourly rows read the effects, and take an alarm for a question, not for an answer.")
+WARNING = ("method iid: the tests take every row for an independent draw. Neighbouring hours are not: on simulated "
+           "hourly series without any drift the "
+           "same test alarmed in 95 to 100 % of windows of 7 or 30 days against a year (lag-1 autocorrelation 0.95, "
+           "200 to 400 replicates; source: the "
+           "project's drift calibration). On hourly rows read the effects, and take an alarm for a question, not for "
+           "an answer.")
 
 # %% ../../nbs/09_drift/01_detector.ipynb #c7c8fd38
 def feature_kinds(
@@ -154,10 +165,12 @@ def feature_kinds(
     categorical        # Names, or one name
 )->dict[str, bool]:    # Feature -> is it categorical, in the caller's order and spelling
     "The features to test; `AqwError` for none, or one that is named twice."
-    lists = [[names] if isinstance(names, str) else list(names if names is not None else ()) for names in (numeric, categorical)]
+    lists = [[names] if isinstance(names, str) else list(names if names is not None else ()) for names in (numeric,
+        categorical)]
     asked = lists[0] + lists[1]
     if not asked: raise AqwError("no features were named", "give numeric_features=[...] or categorical_features=[...]")
-    if not all(isinstance(f, str) for f in asked): raise AqwError(f"features are named by text; got {asked}", "give the columns names")
+    if not all(isinstance(f, str) for f in asked):
+        raise AqwError(f"features are named by text; got {asked}", "give the columns names")
     meant = [parameter_name(f) or f for f in asked]
     twice = [f for f, m in zip(asked, meant) if meant.count(m) > 1]
     if twice: raise AqwError(f"features named twice: {twice}", "name each once, as a number or as a category")
@@ -180,7 +193,8 @@ class DataDriftDetector:
         categorical_features=()                   # Names of columns of categories
     )->dict:                                      # JSON-able: summary, drifted_features, features, not_tested, warning
         "Test each feature; `AqwError` where a feature lacks, has the wrong kind, or none can be tested."
-        return drift_report(self.reference_data, current_data, feature_kinds(numeric_features, categorical_features), self.threshold)
+        return drift_report(self.reference_data, current_data, feature_kinds(numeric_features, categorical_features),
+                            self.threshold)
 
     def calculate_statistics_drift(self,
         current_data:pd.DataFrame|pl.DataFrame,   # The rows of the window to judge
@@ -218,15 +232,17 @@ def drift_report(
     threshold:float                        # Level after correction
 )->dict:                                   # See `DataDriftDetector.detect_drift`
     "Test every feature and gather the report."
-    if not 0 < threshold < 1: raise AqwError(f"the drift threshold is {threshold}", "give a level between 0 and 1, such as 0.05")
+    if not 0 < threshold < 1:
+        raise AqwError(f"the drift threshold is {threshold}", "give a level between 0 and 1, such as 0.05")
     entries, not_tested = gather_entries(reference, current, kinds)
     adjusted = adjust([e['p_value'] for e in entries.values()])
     features = {f: {**e, 'p_adjusted': p, 'drift': p <= threshold} for (f, e), p in zip(entries.items(), adjusted)}
     drifted = [f for f, e in features.items() if e['drift']]
     summary = {'overall_drift': bool(drifted), 'n_features': len(features), 'n_drifted': len(drifted),
                'drift_percentage': 100*len(drifted)/len(features), 'n_not_tested': len(not_tested), 'alarm': None}
-    return {'method': 'iid', 'threshold': threshold, 'correction': 'benjamini-hochberg', 'warning': WARNING, 'n_reference': len(reference),
-            'n_current': len(current), 'summary': summary, 'drifted_features': drifted, 'features': features, 'not_tested': not_tested}
+    return {'method': 'iid', 'threshold': threshold, 'correction': 'benjamini-hochberg', 'warning': WARNING,
+            'n_reference': len(reference), 'n_current': len(current), 'summary': summary, 'drifted_features': drifted,
+            'features': features, 'not_tested': not_tested}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #3f60abde
 STATISTICS = ('mean', 'sd', 'median', 'q05', 'q25', 'q75', 'q95')
@@ -237,7 +253,8 @@ def describe(
     "Mean, sample standard deviation, median and four quantiles; NaN where there is no value, and for angles."
     if is_angle(values.name) or not len(values): return dict.fromkeys(STATISTICS, float('nan'))
     x = pd.Series(values.to_numpy())
-    return {'mean': x.mean(), 'sd': x.std(), 'median': x.median(), **{q: x.quantile(int(q[1:])/100) for q in STATISTICS[3:]}}
+    return {'mean': x.mean(), 'sd': x.std(), 'median': x.median(),
+            **{q: x.quantile(int(q[1:])/100) for q in STATISTICS[3:]}}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #96bacd53
 def statistics_row(
@@ -250,7 +267,8 @@ def statistics_row(
     row = {'feature': reference.name, 'n_reference': len(reference), 'n_current': len(current)}
     for s in STATISTICS:
         change = 100*(b[s] - a[s])/abs(a[s]) if ratio and a[s] else float('nan')
-        row |= {f'{s}_reference': a[s], f'{s}_current': b[s], f'{s}_difference': b[s] - a[s], f'{s}_change_percent': change}
+        row |= {f'{s}_reference': a[s], f'{s}_current': b[s], f'{s}_difference': b[s] - a[s],
+                f'{s}_change_percent': change}
     return row
 
 # %% ../../nbs/09_drift/01_detector.ipynb #a65a274b
@@ -280,7 +298,8 @@ def write_report_json(
 )->Path:             # The file
     "Write strict JSON, whole or not at all."
     try: text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as e: raise AqwError(f"the report is not strict JSON: {e}", "save what detect_drift returned, unchanged") from e
+    except (TypeError, ValueError) as e:
+        raise AqwError(f"the report is not strict JSON: {e}", "save what detect_drift returned, unchanged") from e
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}')

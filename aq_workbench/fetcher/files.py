@@ -23,7 +23,8 @@ from .layouts import Rows, take_numbers, Time, Zone
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #75091c2c
 UCI = Layout(
-    time=Time(column=['year', 'month', 'day', 'hour'], stamp='start', zone='Asia/Shanghai', format='%Y %m %d %H'), site='station', ignore=['No'],
+    time=Time(column=['year', 'month', 'day', 'hour'], stamp='start', zone='Asia/Shanghai', format='%Y %m %d %H'),
+    site='station', ignore=['No'],
     columns={c: Column(parameter=c) for c in 'PM2.5 PM10 SO2 NO2 CO O3 TEMP PRES DEWP RAIN wd WSPM'.split()})
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #71068fa3
@@ -46,7 +47,8 @@ def station_places(
     "Stations of one city, with coordinates from `stations.csv` where it has them."
     at = station_coordinates(path)
     ids = {s: f'{city_slug(city)}-{city_slug(s)}' for s in sites}
-    return [{**shared, **dict(zip(('lat', 'lon'), at.get(s, ()))), '#site':s, 'city':city, 'location':s, 'location_id':i} for s, i in ids.items()]
+    return [{**shared, **dict(zip(('lat', 'lon'), at.get(s, ()))), '#site':s, 'city':city, 'location':s,
+             'location_id':i} for s, i in ids.items()]
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #b2351f34
 def read_uci(
@@ -56,19 +58,22 @@ def read_uci(
     "A file of UCI 501, Beijing Multi-Site Air Quality (CC BY 4.0)."
     lines, city = read_lines(path), find_city('Beijing')
     need_columns(lines, [*UCI.time.columns, *UCI.columns, UCI.site], Path(path).name)
-    places = station_places(lines['station'].drop_nulls().unique(), path, city=city.name, country=city.country, tz=city.tz, licence='CC BY 4.0')
-    return assemble(path, lines.with_columns(pl.col('station').alias('#site')), UCI, places, source='file:uci-beijing', temperature_c=temperature_c)
+    places = station_places(lines['station'].drop_nulls().unique(), path, city=city.name, country=city.country,
+                            tz=city.tz, licence='CC BY 4.0')
+    return assemble(path, lines.with_columns(pl.col('station').alias('#site')), UCI, places, source='file:uci-beijing',
+                    temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #9523a418
-EXPLORER = Layout(time=Time(column='datetimeUtc', stamp='end', zone='UTC'), rows=Rows(parameter='parameter', value='value', unit='unit'), site='location_id')
+EXPLORER = Layout(time=Time(column='datetimeUtc', stamp='end', zone='UTC'),
+                  rows=Rows(parameter='parameter', value='value', unit='unit'), site='location_id')
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #85de1e14
 def explorer_place(
     row:dict   # One row of an export, coordinates as numbers
 )->dict:       # Columns of `layouts.PLACE`
     "A station of an export, in the city that its coordinates lie in."
-    place = {'#site':row['location_id'], 'location_id':row['location_id'], 'location':row['location_name'], 'lat':row['latitude'], 'lon':row['longitude'],
-             'licence':f"per provider: {row['provider']}"}
+    place = {'#site':row['location_id'], 'location_id':row['location_id'], 'location':row['location_name'],
+             'lat':row['latitude'], 'lon':row['longitude'], 'licence':f"per provider: {row['provider']}"}
     if None in (place['lat'], place['lon']): return {**place, '#reason':'no coordinates to find the city by'}
     city = city_at(place['lat'], place['lon'])
     if not city: return {**place, '#reason':f"no city within 25 km of {place['lat']}, {place['lon']}"}
@@ -81,15 +86,19 @@ def read_explorer(
 )->Batch:                        # Hours of the stations in it
     "An export of OpenAQ Explorer; the licence is each provider's own."
     lines, name = read_lines(path), Path(path).name
-    need_columns(lines, 'location_id location_name parameter value unit datetimeUtc timezone latitude longitude provider'.split(), name)
-    stations = take_numbers(lines.drop_nulls('location_id').unique('location_id', keep='first', maintain_order=True), {'latitude':False, 'longitude':False}, [], name)
+    need_columns(lines, 'location_id location_name parameter value unit datetimeUtc timezone latitude longitude '
+                        'provider'.split(), name)
+    stations = take_numbers(lines.drop_nulls('location_id').unique('location_id', keep='first', maintain_order=True),
+                            {'latitude':False, 'longitude':False}, [], name)
     places = [explorer_place(r) for r in stations.iter_rows(named=True)]
-    return assemble(path, lines.with_columns(pl.col('location_id').alias('#site')), EXPLORER, places, source='file:openaq-explorer', temperature_c=temperature_c)
+    return assemble(path, lines.with_columns(pl.col('location_id').alias('#site')), EXPLORER, places,
+                    source='file:openaq-explorer', temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #7a6c78b8
 CPCB = Layout(
     time=Time(column='Date', stamp='start', period_min=1440, zone='Asia/Kolkata'), site='City',
-    columns={c: Column(parameter=c, unit={'CO':'mg/m³', 'NOx':'ppb'}.get(c, '')) for c in 'PM2.5 PM10 NO NO2 NOx CO SO2 O3'.split()})
+    columns={c: Column(parameter=c, unit={'CO':'mg/m³', 'NOx':'ppb'}.get(c, ''))
+             for c in 'PM2.5 PM10 NO NO2 NOx CO SO2 O3'.split()})
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #55368e53
 def cpcb_place(
@@ -98,8 +107,8 @@ def cpcb_place(
     "A city of the table; its station is the city's mean."
     try: city = find_city(f'{name}, IN')
     except AqwError as e: return {'#site':name, '#reason':e.what}
-    return {'#site':name, 'city':name, 'country':'IN', 'location_id':f'{city_slug(name)}-city', 'location':f'{name} (city mean)',
-            'lat':city.lat, 'lon':city.lon, 'tz':city.tz, 'licence':'CC0 1.0'}
+    return {'#site':name, 'city':name, 'country':'IN', 'location_id':f'{city_slug(name)}-city',
+            'location':f'{name} (city mean)', 'lat':city.lat, 'lon':city.lon, 'tz':city.tz, 'licence':'CC0 1.0'}
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #6332bf4f
 def read_cpcb(
@@ -110,7 +119,8 @@ def read_cpcb(
     lines = read_lines(path)
     need_columns(lines, ['City', 'Date', *CPCB.columns], Path(path).name)
     places = [cpcb_place(c) for c in lines['City'].drop_nulls().unique(maintain_order=True)]
-    return assemble(path, lines.with_columns(pl.col('City').alias('#site')), CPCB, places, source='file:cpcb', temperature_c=temperature_c)
+    return assemble(path, lines.with_columns(pl.col('City').alias('#site')), CPCB, places, source='file:cpcb',
+                    temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #ea8e965e
 class Mapping(Layout):
@@ -143,7 +153,8 @@ class Words(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         "The keys and their values; an error where a key stands twice, since the first would be lost."
         keys = [str(k.value) for k, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-        if twice := next((k for k in keys if keys.count(k) > 1), None): raise yaml.YAMLError(f'the key {twice!r} stands twice, in line {node.start_mark.line + 1} and below')
+        if twice := next((k for k in keys if keys.count(k) > 1), None):
+            raise yaml.YAMLError(f'the key {twice!r} stands twice, in line {node.start_mark.line + 1} and below')
         return super().construct_mapping(node, deep)
 
 def read_yaml(
@@ -151,7 +162,8 @@ def read_yaml(
 )->dict:            # Its keys
     "The keys of a mapping file; `AqwError` for one that is no YAML or has none."
     try: raw = yaml.load(read_text(path), Words)
-    except (yaml.YAMLError, ValueError, RecursionError) as e: raise AqwError(f"{Path(path).name} is no YAML: {e}", HOW) from e
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise AqwError(f"{Path(path).name} is no YAML: {e}", HOW) from e
     if not isinstance(raw, dict): raise AqwError(f"{Path(path).name} holds no keys", HOW)
     return raw
 
@@ -179,7 +191,8 @@ def read_mapping(
         raw = {**known, **raw, 'columns': {**known['columns'], **raw.get('columns', {})}}
     try: return Mapping(**raw)
     except ValidationError as e:
-        wrong = [f"`{'.'.join(map(str, w['loc'])) or 'columns'}`: {w['msg']} (came: {str(w['input'])[:60]!r})" for w in e.errors()]
+        wrong = [f"`{'.'.join(map(str, w['loc'])) or 'columns'}`: {w['msg']} (came: {str(w['input'])[:60]!r})"
+                 for w in e.errors()]
         raise AqwError(f"{name} is wrong at {'; '.join(wrong)}", HOW) from e
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #78c3ae9e
@@ -227,13 +240,16 @@ def read_openair(
     *, temperature_c:float=25.            # Reference temperature of µg/m³ for gases (°C)
 )->Batch:                                 # Hours of its stations
     "A frame in openair's columns: gases in ppb, CO in ppm, GMT stamps that begin the hour, unless the mapping says otherwise."
-    if mapping is None: raise AqwError(f"{Path(path).name} has openair's columns and does not say where it was measured",
-                                       "give the place in a mapping file and pass it with --mapping:\n     format: openair\n     city: London\n     location: Marylebone Road\n     tz: Europe/London")
+    if mapping is None:
+        raise AqwError(f"{Path(path).name} has openair's columns and does not say where it was measured",
+                       "give the place in a mapping file and pass it with --mapping:\n     format: openair\n     city: "
+                       "London\n     location: Marylebone Road\n     tz: Europe/London")
     raw = mapping if isinstance(mapping, dict) else read_yaml(mapping)
     return read_mapped(path, {**raw, 'format':'openair'}, temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #213cafec
-SIGNS = {'uci-beijing': ['No', 'year', 'month', 'day', 'hour', 'station'], 'openaq-explorer': ['location_id', 'parameter', 'value', 'datetimeUtc'], 'cpcb': ['City', 'Date']}
+SIGNS = {'uci-beijing': ['No', 'year', 'month', 'day', 'hour', 'station'],
+         'openaq-explorer': ['location_id', 'parameter', 'value', 'datetimeUtc'], 'cpcb': ['City', 'Date']}
 
 def detect_format(
     path:str|Path   # A CSV file
@@ -245,7 +261,8 @@ def detect_format(
     lack = {f: [s for s in signs if s not in header] for f, signs in SIGNS.items() if {*signs} & {*header}}
     near = min(lack, key=lambda f: len(lack[f])/len(SIGNS[f]), default=None)
     hint = f"; nearest is {near}, which needs {lack[near]} too" if near else ''
-    raise AqwError(f"{Path(path).name} is in no known format: it has {header}{hint}", f"known are {', '.join([*SIGNS, 'openair'])}; else {HOW}")
+    raise AqwError(f"{Path(path).name} is in no known format: it has {header}{hint}",
+                   f"known are {', '.join([*SIGNS, 'openair'])}; else {HOW}")
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #9cd003d9
 def read_file(
@@ -257,7 +274,8 @@ def read_file(
     if mapping is not None: return read_mapped(path, mapping, temperature_c=temperature_c)
     known = detect_format(path)
     if known == 'openair': return read_openair(path, None)
-    return {'uci-beijing':read_uci, 'openaq-explorer':read_explorer, 'cpcb':read_cpcb}[known](path, temperature_c=temperature_c)
+    return {'uci-beijing':read_uci, 'openaq-explorer':read_explorer, 'cpcb':read_cpcb}[known](path,
+        temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #4eb62dff
 def data_files(
@@ -269,7 +287,9 @@ def data_files(
     if not path.is_dir(): return [path]
     held = sorted(path.iterdir())
     found = [p for p in held if p.suffix.lower() == '.csv' and p.name != 'stations.csv']
-    if not found: raise AqwError(f"{path} has no CSV file with measurements; it holds {[p.name for p in held[:9]]}", "point to the folder of your files")
+    if not found:
+        raise AqwError(f"{path} has no CSV file with measurements; it holds {[p.name for p in held[:9]]}",
+                       "point to the folder of your files")
     return found
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #b9c556ac

@@ -42,16 +42,20 @@ def no_key(
     settings:Settings   # Without a key
 )->OpenAQError:
     "The error for a key that nobody set."
-    hidden = ": OPENAQ_API_KEY is empty in the environment, which wins over .env" if key_place(settings) == 'the environment' else ''
-    return OpenAQError(f"no OpenAQ API key is set{hidden}", f"write OPENAQ_API_KEY=... into {settings.home/'.env'}; a key is free at https://explore.openaq.org/register; {INSTEAD}", 401)
+    hidden = ": OPENAQ_API_KEY is empty in the environment, which wins over .env" if key_place(
+        settings) == 'the environment' else ''
+    return OpenAQError(f"no OpenAQ API key is set{hidden}",
+                       f"write OPENAQ_API_KEY=... into {settings.home/'.env'}; a key is free at "
+                       f"https://explore.openaq.org/register; {INSTEAD}", 401)
 
 def key_error(
     error:OpenAQError,   # A refusal or a silence of the service
     settings:Settings    # With a key
 )->OpenAQError:
     "The same error, with the place of the key where that is to blame, and a way to go on."
-    if error.status == 401: return OpenAQError(f"the OpenAQ API key, which is set in {key_place(settings)}, is refused: {error.what}",
-                                               f"copy the key again from your account at https://explore.openaq.org; {INSTEAD}", 401)
+    if error.status == 401:
+        return OpenAQError(f"the OpenAQ API key, which is set in {key_place(settings)}, is refused: {error.what}",
+                           f"copy the key again from your account at https://explore.openaq.org; {INSTEAD}", 401)
     do = "check OPENAQ_URL, which should end in /v3" if error.status == 404 else error.do
     return OpenAQError(error.what, f"{do}; {INSTEAD}", error.status)
 
@@ -69,8 +73,11 @@ def check_key(
     "Ask the service one question; `AqwError` where the key is missing, malformed or refused, or where nobody answers."
     url, key = settings.openaq_url, settings.openaq_api_key.get_secret_value().strip()
     if fault := key and key_fault(key, url):
-        raise OpenAQError(f"the OpenAQ API key, which is set in {key_place(settings)}, is no key: {fault}", f"copy it again from your account at https://explore.openaq.org, without quotes; {INSTEAD}", 401)
-    openaq = open_source(settings.model_copy(update={'timeout': min(timeout, settings.timeout)}), base_url=None, api_key=None)
+        raise OpenAQError(f"the OpenAQ API key, which is set in {key_place(settings)}, is no key: {fault}",
+                          f"copy it again from your account at https://explore.openaq.org, without quotes; {INSTEAD}",
+                          401)
+    openaq = open_source(settings.model_copy(update={'timeout': min(timeout, settings.timeout)}), base_url=None,
+                         api_key=None)
     if not openaq.api_key.get_secret_value(): raise no_key(settings)
     reply, error, _ = openaq.attempt('parameters', {'limit':1}, 0)
     if error is None: return KeyCheck(text(at(reply, 'meta.name')) == 'aq_workbench-sandbox', openaq.ahead, '')

@@ -46,7 +46,8 @@ def read_text(
     try: return raw.decode('utf-8-sig')
     except UnicodeDecodeError as e:
         line = raw[:e.start].count(b'\n') + 1
-        raise AqwError(f"{path} is not UTF-8 text: byte 0x{raw[e.start]:02x} in line {line}", "save it as UTF-8; a spreadsheet calls that 'CSV UTF-8'") from e
+        raise AqwError(f"{path} is not UTF-8 text: byte 0x{raw[e.start]:02x} in line {line}",
+                       "save it as UTF-8; a spreadsheet calls that 'CSV UTF-8'") from e
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #057b0e49
 def fields(
@@ -64,11 +65,14 @@ def check_lines(
     name:str              # For the error
 )->None:
     "`AqwError` for the first line that has not as many fields as the header."
-    header, count = fields(lines['text'][0], delimiter), lambda mark: pl.col('text').str.count_matches(mark, literal=True)
-    if odd := sorted({c for c in header if header.count(c) > 1 or c[:1] == '#'}): raise AqwError(f"{name} has columns {odd} that stand twice or begin with #", "rename them")
+    header, count = fields(lines['text'][0], delimiter), lambda mark: pl.col('text').str.count_matches(mark,
+        literal=True)
+    if odd := sorted({c for c in header if header.count(c) > 1 or c[:1] == '#'}):
+        raise AqwError(f"{name} has columns {odd} that stand twice or begin with #", "rename them")
     for line, text in lines.filter((count(delimiter) != len(header) - 1) | (count('"') % 2 == 1)).iter_rows():
         if (n := len(fields(text, delimiter))) != len(header):
-            raise AqwError(f"{name}, line {line}: {n or 'no readable'} fields where the header has {len(header)}: {text[:200]!r}", "mend or remove that line")
+            raise AqwError(f"{name}, line {line}: {n or 'no readable'} fields where the header has {len(header)}: "
+                           f"{text[:200]!r}", "mend or remove that line")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #2fde40a4
 def read_lines(
@@ -79,7 +83,8 @@ def read_lines(
     text = pl.DataFrame({'text': read_text(path).split('\n')}).with_row_index('#line', 1)
     text = text.with_columns(pl.col('text').str.strip_chars_end('\r')).filter(pl.col('text').str.strip_chars() != '')
     check_lines(text, delimiter, Path(path).name)
-    if text.height == 1: raise AqwError(f"{Path(path).name} has a header and no rows", "delete it, or download it again")
+    if text.height == 1:
+        raise AqwError(f"{Path(path).name} has a header and no rows", "delete it, or download it again")
     rows = pl.read_csv('\n'.join(text['text']).encode(), separator=delimiter, infer_schema=False)
     rows.columns = fields(text['text'][0], delimiter)
     return rows.with_columns(pl.all().str.strip_chars()).with_columns(text['#line'][1:])
@@ -92,7 +97,9 @@ def need_columns(
 )->None:
     "`AqwError` that names the columns that lack and those that came."
     lost, came = [c for c in columns if c not in lines.columns], [c for c in lines.columns if c[:1] != '#']
-    if lost: raise AqwError(f"{name} lacks the columns {lost}; it has {came}", "rename the columns, or describe the file in a mapping file")
+    if lost:
+        raise AqwError(f"{name} lacks the columns {lost}; it has {came}",
+                       "rename the columns, or describe the file in a mapping file")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #514e107c
 def raw_line(
@@ -119,7 +126,9 @@ def known_zone(
 )->str:        # The same
     "The zone, if the database has it; else `ValueError`."
     try: pl.select(pl.lit(datetime(2000, 1, 1)).dt.replace_time_zone(zone))
-    except pl.exceptions.PolarsError as e: raise ValueError(f"{zone!r} is no time zone; write Europe/London, UTC, or Etc/GMT-1 for a clock one hour ahead of UTC all year") from e
+    except pl.exceptions.PolarsError as e:
+        raise ValueError(f"{zone!r} is no time zone; write Europe/London, UTC, or Etc/GMT-1 for a clock one hour ahead "
+                         f"of UTC all year") from e
     return zone
 
 Parameter, Zone = Annotated[str, AfterValidator(known_parameter)], Annotated[str, AfterValidator(known_zone)]
@@ -198,13 +207,18 @@ def add_end(
     "The end of each averaging period in UTC; `AqwError` for a stamp that is no time or no moment."
     length = time.period_min if time.stamp == 'start' else 0
     whole_days, hours = (length, 0) if length % 1440 == 0 else (0, length)
-    local = (wall_time(time) + pl.duration(minutes=whole_days)).dt.replace_time_zone(zone, ambiguous='null', non_existent='null').dt.convert_time_zone('UTC')
+    local = (wall_time(time) + pl.duration(minutes=whole_days)).dt.replace_time_zone(zone, ambiguous='null',
+        non_existent='null').dt.convert_time_zone('UTC')
     end = pl.coalesce(offset_time(time) + pl.duration(minutes=whole_days), local) + pl.duration(minutes=hours)
     rows = lines.with_columns(end.cast(TS).alias('#end'), wall_time(time).alias('#wall'))
     if (lost := rows.filter(pl.col('#end').is_null())).is_empty(): return rows.drop('#wall')
-    line, clock, text = *lost.select('#line', '#wall').row(0), ' '.join(t or '' for t in lost.select(time.columns).row(0))
-    if clock: raise AqwError(f"{name}, line {line}: {text!r} is skipped or shown twice by the clock of {zone}", "if the file keeps standard time, give its zone as Etc/GMT-1 (one hour ahead of UTC)")
-    raise AqwError(f"{name}, line {line}: {text!r} is no time; the line is {raw_line(lost)!r}", "mend that line, or give the format in a mapping file")
+    line, clock, text = *lost.select('#line', '#wall').row(0), ' '.join(t or '' for t in lost.select(time.columns)
+                                                                        .row(0))
+    if clock:
+        raise AqwError(f"{name}, line {line}: {text!r} is skipped or shown twice by the clock of {zone}",
+                       "if the file keeps standard time, give its zone as Etc/GMT-1 (one hour ahead of UTC)")
+    raise AqwError(f"{name}, line {line}: {text!r} is no time; the line is {raw_line(lost)!r}",
+                   "mend that line, or give the format in a mapping file")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #31ba75ef
 MISSING = ('NA', 'NaN', 'nan', 'null')
@@ -218,8 +232,10 @@ def parse_number(
     "A column's values, and where it holds something else."
     text, value = pl.col(column), pl.col(column).cast(pl.Float64, strict=False)
     if compass: value = pl.coalesce(value, text.str.to_uppercase().replace_strict(COMPASS, default=None))
-    gap = text.is_null() | text.is_in([*MISSING, *map(str, missing)]) | value.is_in([float(m) for m in missing if not isinstance(m, str)]).fill_null(False)
-    return pl.when(~gap & value.is_finite()).then(value).alias(column), (~gap & ~value.is_finite().fill_null(False)).alias(column)
+    gap = text.is_null() | text.is_in([*MISSING, *map(str, missing)]) | value.is_in([float(m) for m in missing
+        if not isinstance(m, str)]).fill_null(False)
+    return pl.when(~gap & value.is_finite()).then(value).alias(column), (~gap & ~value.is_finite()
+                                                                         .fill_null(False)).alias(column)
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #13d09d9a
 def take_numbers(
@@ -231,9 +247,11 @@ def take_numbers(
     "`AqwError` for the first field that is neither a number nor missing."
     values, corrupt = zip(*(parse_number(c, missing, compass=compass) for c, compass in columns.items()))
     broken = lines.select(corrupt)
-    if not (at := broken.select(pl.any_horizontal(pl.all()).arg_true()).to_series()).len(): return lines.with_columns(values)
+    if not (at := broken.select(pl.any_horizontal(pl.all()).arg_true()).to_series()).len():
+        return lines.with_columns(values)
     column = next(c for c in broken.columns if broken[c][at[0]])
-    raise AqwError(f"{name}, line {lines['#line'][at[0]]}: {lines[column][at[0]]!r} in column {column} is no number; the line is {raw_line(lines[at[0]])!r}",
+    raise AqwError(f"{name}, line {lines['#line'][at[0]]}: {lines[column][at[0]]!r} in column {column} is no number; "
+                   f"the line is {raw_line(lines[at[0]])!r}",
                    "mend that line, or name the marker under `missing` in a mapping file")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #1de1e959
@@ -247,7 +265,9 @@ def refused_rows(
     "Rows for the quarantine, each with its reason."
     reason = pl.lit(reason) if isinstance(reason, str) else reason
     row = pl.struct(pl.exclude('^#.*$')).struct.json_encode()
-    return rows.select(reason.alias('reason'), pl.col('#line').alias('line'), pl.lit(name).alias('name'), row.alias('row')).cast(REFUSED_ROWS)
+    return (rows.select(reason.alias('reason'), pl.col('#line').alias('line'), pl.lit(name).alias('name'),
+                        row.alias('row'))
+            .cast(REFUSED_ROWS))
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #c8ff5b4e
 def refuse_columns(
@@ -258,7 +278,8 @@ def refuse_columns(
     "The columns that nothing reads, with how many values each holds."
     idle = [c for c in lines.columns if c not in used and c[:1] != '#']
     rows = [(1, c, lines[c].is_in([*MISSING]).not_().sum()) for c in idle]
-    frame = pl.DataFrame(rows, schema={'#line':pl.Int64, 'column':pl.String, 'values':pl.Int64}, orient='row').filter(pl.col('values') > 0)
+    frame = (pl.DataFrame(rows, schema={'#line':pl.Int64, 'column':pl.String, 'values':pl.Int64}, orient='row')
+             .filter(pl.col('values') > 0))
     return refused_rows(frame, pl.format('column {} is not modelled: {} values left out', 'column', 'values'), name)
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #bcc024f5
@@ -269,11 +290,15 @@ def wide_cells(
 )->tuple[pl.DataFrame, pl.DataFrame]:   # Cells, refused
     "The values of a file with a column for each parameter."
     numbers = take_numbers(lines, {c: w.parameter == 'wd' for c, w in layout.columns.items()}, layout.missing, name)
-    cells = numbers.unpivot(on=list(layout.columns), index=CELL[:3], variable_name='column', value_name='value_raw').drop_nulls('value_raw')
+    cells = (numbers.unpivot(on=list(layout.columns), index=CELL[:3], variable_name='column', value_name='value_raw')
+             .drop_nulls('value_raw'))
     what = [(c, w.parameter, unit_name(w.unit or UNITS[w.parameter]), w.location) for c, w in layout.columns.items()]
-    what = pl.DataFrame(what, schema=dict.fromkeys(('column', 'parameter', 'unit_raw', 'station'), pl.String), orient='row')
-    cells = cells.join(what, on='column', maintain_order='left').with_columns(pl.coalesce('station', '#site').alias('#site'))
-    return cells.select(CELL), refuse_columns(lines, {*layout.columns, *layout.ignore, *layout.time.columns, layout.site}, name)
+    what = pl.DataFrame(what, schema=dict.fromkeys(('column', 'parameter', 'unit_raw', 'station'), pl.String),
+                        orient='row')
+    cells = (cells.join(what, on='column', maintain_order='left')
+             .with_columns(pl.coalesce('station', '#site').alias('#site')))
+    return cells.select(CELL), refuse_columns(lines, {*layout.columns, *layout.ignore, *layout.time.columns,
+                                                      layout.site}, name)
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #2a48d3a4
 def long_cells(
@@ -284,10 +309,13 @@ def long_cells(
     "The values of a file with one value a row."
     at = layout.rows
     rows = take_numbers(lines, {at.value: False}, layout.missing, name).filter(pl.col(at.value).is_not_null())
-    named = lambda column, f: pl.col(column).replace_strict({v: f(v) for v in rows[column].drop_nulls().unique()}, default=None, return_dtype=pl.String)
-    rows = rows.with_columns(named(at.parameter, parameter_name).alias('#ours'), named(at.unit, unit_name).fill_null('').alias('#unit'))
+    named = lambda column, f: pl.col(column).replace_strict({v: f(v) for v in rows[column].drop_nulls().unique()},
+                                                            default=None, return_dtype=pl.String)
+    rows = rows.with_columns(named(at.parameter, parameter_name).alias('#ours'),
+                             named(at.unit, unit_name).fill_null('').alias('#unit'))
     cells = rows.drop_nulls('#ours').select(*CELL[:3], parameter='#ours', unit_raw='#unit', value_raw=at.value)
-    return cells, refused_rows(rows.filter(pl.col('#ours').is_null()), pl.format('parameter {} is not modelled', pl.col(at.parameter).fill_null('')), name)
+    return cells, refused_rows(rows.filter(pl.col('#ours').is_null()),
+                               pl.format('parameter {} is not modelled', pl.col(at.parameter).fill_null('')), name)
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #8c83f5c5
 def one_unit(
@@ -295,9 +323,11 @@ def one_unit(
     name:str              # For the error
 )->None:
     "`AqwError` for two units of one series."
-    units = cells.group_by('#site', 'parameter', maintain_order=True).agg(pl.col('unit_raw').unique(maintain_order=True))
+    units = (cells.group_by('#site', 'parameter', maintain_order=True)
+             .agg(pl.col('unit_raw').unique(maintain_order=True)))
     for site, parameter, both in units.filter(pl.col('unit_raw').list.len() > 1).iter_rows():
-        raise AqwError(f"{name}: {parameter} at {site} comes in {' and '.join(map(repr, both))}", "split the file by unit, or convert one part")
+        raise AqwError(f"{name}: {parameter} at {site} comes in {' and '.join(map(repr, both))}",
+                       "split the file by unit, or convert one part")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #ff370826
 def add_values(
@@ -309,7 +339,8 @@ def add_values(
     pairs = cells.select('parameter', 'unit_raw').unique(maintain_order=True)
     try: factors = [(p, u, UNITS[p], unit_factor(p, u, temperature_c)) for p, u in pairs.iter_rows()]
     except AqwError as e: raise AqwError(f"{name}: {e.what}", e.do) from e
-    factors = pl.DataFrame(factors, schema={'parameter':pl.String, 'unit_raw':pl.String, 'unit':pl.String, '#factor':pl.Float64}, orient='row')
+    factors = pl.DataFrame(factors, schema={'parameter':pl.String, 'unit_raw':pl.String, 'unit':pl.String,
+                                            '#factor':pl.Float64}, orient='row')
     cells = cells.join(factors, on=['parameter', 'unit_raw'], maintain_order='left')
     return cells.with_columns(value=pl.col('value_raw')*pl.col('#factor')).drop('#factor')
 
@@ -322,9 +353,11 @@ def check_spacing(
     "`AqwError` where the median spacing of a station's stamps contradicts the averaging period."
     stamps = lines.select('#site', '#end').drop_nulls().unique().sort('#site', '#end')
     gaps = stamps.select('#site', gap=pl.col('#end').diff().over('#site').dt.total_minutes()).drop_nulls()
-    typical = gaps.group_by('#site', maintain_order=True).agg(pl.len(), pl.col('gap').quantile(.5, 'lower').cast(pl.Int64))
+    typical = (gaps.group_by('#site', maintain_order=True)
+               .agg(pl.len(), pl.col('gap').quantile(.5, 'lower').cast(pl.Int64)))
     for site, _, gap in typical.filter(pl.col('len') > 1, pl.col('gap') != period_min).iter_rows():
-        raise AqwError(f"{name}: the stamps of {site} are {gap} min apart, but the averaging period is said to be {period_min} min", "set `time.period_min` in the mapping to what the file holds")
+        raise AqwError(f"{name}: the stamps of {site} are {gap} min apart, but the averaging period is said to be "
+                       f"{period_min} min", "set `time.period_min` in the mapping to what the file holds")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #f4eef556
 def one_an_hour(
@@ -335,15 +368,20 @@ def one_an_hour(
     key = ['#site', 'parameter', '#end']
     first = cells.select(pl.struct(key).is_first_distinct()).to_series()
     again = cells.filter(~first)
-    pairs = again.join(cells.filter(first), on=key, suffix='_1').filter(pl.col('value') != pl.col('value_1')).sort('#line')
+    pairs = (again.join(cells.filter(first), on=key, suffix='_1')
+             .filter(pl.col('value') != pl.col('value_1'))
+             .sort('#line'))
     for r in pairs.head(1).iter_rows(named=True):
-        raise AqwError(f"{name}: {r['parameter']} at {r['#site']} for the period to {r['#end']:%Y-%m-%d %H:%M} UTC is {r['value_raw_1']:g} in line {r['#line_1']} and {r['value_raw']:g} in line {r['#line']}",
+        raise AqwError(f"{name}: {r['parameter']} at {r['#site']} for the period to {r['#end']:%Y-%m-%d %H:%M} UTC is "
+                       f"{r['value_raw_1']:g} in line {r['#line_1']} and {r['value_raw']:g} in line {r['#line']}",
                        "keep the right one; nothing of this file was taken")
-    same = again.select('#line', 'parameter', 'value_raw', 'unit_raw', site='#site', end=pl.col('#end').dt.strftime('%Y-%m-%dT%H:%MZ'))
+    same = again.select('#line', 'parameter', 'value_raw', 'unit_raw', site='#site',
+                        end=pl.col('#end').dt.strftime('%Y-%m-%dT%H:%MZ'))
     return cells.filter(first), refused_rows(same, 'exact duplicate of an earlier line', name)
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #ff8ae8fe
-PLACE = {'#site':pl.String, 'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String, 'lat':pl.Float64, 'lon':pl.Float64,
+PLACE = {'#site':pl.String, 'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String,
+         'lat':pl.Float64, 'lon':pl.Float64,
          'tz':pl.String, 'licence':pl.String, '#reason':pl.String}
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #3467a344

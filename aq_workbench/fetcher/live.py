@@ -37,9 +37,11 @@ def check_pins(
 )->pl.DataFrame:           # The same
     "Pinned stations; `AqwError` for one that is far from the city."
     if city is None: return places
-    for id, name, lat, lon in places.select('location_id', 'location', 'lat', 'lon').drop_nulls(['lat', 'lon']).iter_rows():
+    for id, name, lat, lon in places.select('location_id', 'location', 'lat',
+                                            'lon').drop_nulls(['lat', 'lon']).iter_rows():
         if (km := float(distance_km(city.lat, city.lon, lat, lon))) > 100:
-            raise AqwError(f"station {id} ({name}) lies {km:,.0f} km from {city.name}", f"pin stations of {city.name}, or leave location= out")
+            raise AqwError(f"station {id} ({name}) lies {km:,.0f} km from {city.name}",
+                           f"pin stations of {city.name}, or leave location= out")
     return places
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #ddb3e28c
@@ -51,7 +53,8 @@ def wanted_ids(
     if parameters is None: return {}
     known = parameter_ids(openaq.parameters())
     ids = [i for p in parameters for i in known.get(p, [])]
-    if not ids: raise AqwError(f"the source does not measure {parameters}; it has {sorted(known)}", "ask for one of these")
+    if not ids:
+        raise AqwError(f"the source does not measure {parameters}; it has {sorted(known)}", "ask for one of these")
     return {'parameters_id': ','.join(ids)}
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #2fac06ad
@@ -65,8 +68,11 @@ def find_stations(
     if pins: return check_pins(pl.concat(openaq.location(i) for i in pins), city_or_none(city))
     place = find_city(city)
     found = openaq.locations(place.lat, place.lon, int(1000*RADIUS_KM), **wanted_ids(openaq, parameters))
-    if found.is_empty(): raise AqwError(f"no station of {' '.join(parameters or ['anything'])} within {RADIUS_KM:.0f} km of {place.name} ({place.lat:.2f}, {place.lon:.2f})",
-                                        "pin stations further out with location=[ids], found at https://explore.openaq.org, or ask for a larger city near by")
+    if found.is_empty():
+        raise AqwError(f"no station of {' '.join(parameters or ['anything'])} within {RADIUS_KM:.0f} km of "
+                       f"{place.name} ({place.lat:.2f}, {place.lon:.2f})",
+                       "pin stations further out with location=[ids], found at https://explore.openaq.org, or ask for "
+                       "a larger city near by")
     return found
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #2cf9e33d
@@ -77,7 +83,8 @@ def age_text(
     "How long ago something reported."
     if last is None: return 'never reported'
     hours = (moment - last)/timedelta(hours=1)
-    return f"last reported {last:%Y-%m-%d %H:%M} UTC, " + (f"{hours/24:,.0f} days ago" if hours >= 48 else f"{max(hours, 0):.0f} hours ago")
+    return f"last reported {last:%Y-%m-%d %H:%M} UTC, " + (f"{hours/24:,.0f} days ago" if hours >= 48
+                                                           else f"{max(hours, 0):.0f} hours ago")
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #774ffbc6
 def unit_problem(
@@ -105,10 +112,12 @@ def choose_sensors(
     sensors:pl.DataFrame   # With `ours`, `last`, `coverage`
 )->tuple[pl.DataFrame, pl.DataFrame]:   # Taken, and left out
     "One sensor of each parameter at each station: the latest, then the fullest."
-    order = sensors.sort('last', 'coverage', 'sensor_id', descending=[True, True, False], nulls_last=True, maintain_order=True)
+    order = sensors.sort('last', 'coverage', 'sensor_id', descending=[True, True, False], nulls_last=True,
+                         maintain_order=True)
     first = pl.int_range(pl.len()).over('location_id', 'ours') == 0
     ranked = order.with_columns(best=first, rival=pl.col('sensor_id').first().over('location_id', 'ours'))
-    return ranked.filter('best').drop('best', 'rival').sort('location_id', 'ours'), ranked.filter(~pl.col('best')).drop('best')
+    return ranked.filter('best').drop('best', 'rival').sort('location_id',
+                                                            'ours'), ranked.filter(~pl.col('best')).drop('best')
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #797cf9d8
 def skip_record(
@@ -117,8 +126,8 @@ def skip_record(
 )->dict:          # JSON-able
     "What was left out, and why."
     last = row.get('last')
-    return {'location_id':row['location_id'], 'location':row.get('location'), 'sensor_id':row.get('sensor_id'), 'parameter':row.get('ours') or row.get('parameter'), 'reason':reason,
-            'last':last and last.isoformat()}
+    return {'location_id':row['location_id'], 'location':row.get('location'), 'sensor_id':row.get('sensor_id'),
+            'parameter':row.get('ours') or row.get('parameter'), 'reason':reason, 'last':last and last.isoformat()}
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #613ea0e3
 def select_sensors(
@@ -134,7 +143,8 @@ def select_sensors(
     reasons = sensor_reasons(rows, since=since, moment=moment)
     skipped = [skip_record(row, why) for row, why in zip(rows.iter_rows(named=True), reasons) if why]
     taken, rivals = choose_sensors(rows.filter(pl.Series([why is None for why in reasons], dtype=pl.Boolean)))
-    return taken, skipped + [skip_record(r, f"sensor {r['rival']} measures the same here and reported later or more often") for r in rivals.iter_rows(named=True)]
+    return taken, skipped + [skip_record(r, f"sensor {r['rival']} measures the same here and reported later or more "
+                                            f"often") for r in rivals.iter_rows(named=True)]
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #7e8dd4bb
 def our_names(
@@ -144,7 +154,8 @@ def our_names(
     if parameters is None: return None
     asked = [parameters] if isinstance(parameters, str) else list(parameters)
     found = {p: parameter_name(str(p)) for p in asked}
-    if unknown := [p for p, ours in found.items() if ours is None]: raise AqwError(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
+    if unknown := [p for p, ours in found.items() if ours is None]:
+        raise AqwError(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
     return list(dict.fromkeys(found.values()))
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #27a5bef1
@@ -159,13 +170,18 @@ def as_readings(
 )->pl.DataFrame:         # In the columns of `READING`
     "Readings of one sensor."
     name, factor = sensor['ours'], unit_factor(sensor['ours'], sensor['unit'], gas_c)
-    fixed = {'city':city, 'country':place['country'] or country, 'location_id':place['location_id'], 'location':place['location'] or place['location_id'], 'sensor_id':sensor['sensor_id'],
-             'parameter':name, 'unit':UNITS[name], 'unit_raw':unit_name(sensor['unit']), 'source':source, 'licence':place['licence'], 'lat':place['lat'], 'lon':place['lon'], 'tz':place['tz'] or 'UTC'}
+    fixed = {'city':city, 'country':place['country'] or country, 'location_id':place['location_id'],
+             'location':place['location'] or place['location_id'], 'sensor_id':sensor['sensor_id'], 'parameter':name,
+             'unit':UNITS[name], 'unit_raw':unit_name(sensor['unit']), 'source':source, 'licence':place['licence'],
+             'lat':place['lat'], 'lon':place['lon'], 'tz':place['tz'] or 'UTC'}
     flags = pl.when('flagged').then(pl.lit('provider')).otherwise(pl.lit(''))
-    return check_readings(rows.select('event_ts', 'period_min', value=pl.col('value')*factor, value_raw='value', flags=flags).with_columns(pl.lit(v, READING[c]).alias(c) for c, v in fixed.items()))
+    return check_readings(rows.select('event_ts', 'period_min', value=pl.col('value')*factor, value_raw='value',
+                                      flags=flags).with_columns(pl.lit(v, READING[c]).alias(c) for c,
+                                                                v in fixed.items()))
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #1c979629
-LATEST_COLUMNS = ['city', 'country', 'location_id', 'location', 'parameter', 'value', 'unit', 'event_ts', 'lat', 'lon', 'source']
+LATEST_COLUMNS = ['city', 'country', 'location_id', 'location', 'parameter', 'value', 'unit', 'event_ts', 'lat', 'lon',
+                  'source']
 STORES = ['issued_at', 'available_ts', 'created_ts', 'batch_id']
 
 def as_shown(
@@ -184,7 +200,8 @@ def open_source(
     "The client; the key of the settings goes to the address of the settings only."
     url = base_url or settings.openaq_url
     mine = url.rstrip('/') == settings.openaq_url.rstrip('/')
-    key = api_key or (settings.openaq_api_key.get_secret_value() if mine else '') or ('' if url.startswith('https') else SANDBOX_KEY)
+    key = api_key or (settings.openaq_api_key.get_secret_value() if mine else '') or ('' if url.startswith('https')
+        else SANDBOX_KEY)
     timeout = settings.timeout if 'timeout' in settings.model_fields_set else None
     return OpenAQ(url, api_key=key, timeout=timeout, **options)
 
@@ -224,9 +241,11 @@ def no_readings_error(
     stretch:str           # What was asked for
 )->NoReadings:
     "The error for a city without readings."
-    reasons = [f"{s['location'] or s['location_id']} {s['parameter'] or ''}: {s['reason']}".replace(' :', ':') for s in skipped]
+    reasons = [f"{s['location'] or s['location_id']} {s['parameter'] or ''}: {s['reason']}".replace(' :', ':')
+               for s in skipped]
     said = f"; {len(skipped)} left out, such as {'; '.join(reasons[:3])}" if reasons else ''
-    return NoReadings(f"the source has no readings of {city} {stretch}{said}{skew_note(ahead)}", "ask for more days, or pin stations that are alive with location=[ids]")
+    return NoReadings(f"the source has no readings of {city} {stretch}{said}{skew_note(ahead)}",
+                      "ask for more days, or pin stations that are alive with location=[ids]")
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #3d767b08
 def concerns_all(
@@ -238,21 +257,25 @@ def concerns_all(
 # %% ../../nbs/03_fetcher/03_live.ipynb #9dd1463b
 class CitySensors:
     "Stations and sensors of a city at one service; `skipped` lists what the last call left out."
-    def __init__(self, settings=None, *, base_url=None, api_key=None, location=None, progress:Callable[[str], None]|None=None, sleep=time.sleep, **options):
+    def __init__(self, settings=None, *, base_url=None, api_key=None, location=None,
+                 progress:Callable[[str], None]|None=None, sleep=time.sleep, **options):
         self.settings, self.say, self.skipped = settings or Settings(), progress or (lambda line: None), []
         self.tell, self.options = progress or print, {'sleep': announced(sleep, self.say), **options}
         self.simulated = why_simulated(self.settings, base_url=base_url, api_key=api_key)
-        self.openaq = None if self.simulated else open_source(self.settings, base_url=base_url, api_key=api_key, **self.options)
+        self.openaq = None if self.simulated else open_source(self.settings, base_url=base_url, api_key=api_key,
+                                                              **self.options)
         self.pins = [] if location is None else [location] if isinstance(location, (str, int)) else list(location)
 
     @property
-    def source(self)->str: return 'sandbox' if self.simulated or self.openaq.server == 'aq_workbench-sandbox' else 'openaq'
+    def source(self)->str:
+        return 'sandbox' if self.simulated or self.openaq.server == 'aq_workbench-sandbox' else 'openaq'
 
     def simulate(self, city:str, since:datetime):
         "Let the sandbox of a city answer, from this process."
         from aq_workbench.sandbox import sandbox_client
         if self.openaq is None: self.tell(f"Source: SIMULATED cities ({self.simulated}).")
-        self.openaq = OpenAQ('http://sandbox/v3', api_key=SANDBOX_KEY, client=sandbox_client(city, since=since), **self.options)
+        self.openaq = OpenAQ('http://sandbox/v3', api_key=SANDBOX_KEY, client=sandbox_client(city, since=since),
+                             **self.options)
 
     def sensors(self, city:str, *, since:datetime, parameters:list[str]|None=None)->list[tuple[dict, dict]]:
         "Pairs of a station that is alive and a sensor of it that is taken."
@@ -262,11 +285,13 @@ class CitySensors:
             if place['last'] is None or place['last'] > since: alive[place['location_id']] = place
             else: dead.append(skip_record(place, age_text(place['last'], moment)))
         self.skipped = dead
-        found = [self.openaq.sensors(i).with_columns(location=pl.lit(p['location'], pl.String)) for i, p in alive.items()]
+        found = [self.openaq.sensors(i).with_columns(location=pl.lit(p['location'], pl.String)) for i,
+                 p in alive.items()]
         if not found: return []
         taken, left = select_sensors(pl.concat(found), since=since, moment=moment, parameters=parameters)
         self.skipped = dead + left
-        self.say(f"{city}: {len(alive)} stations{' (SIMULATED)' if self.source == 'sandbox' else ''}, {taken.height} sensors; left out: {len(dead)} stations, {len(left)} sensors")
+        self.say(f"{city}: {len(alive)} stations{' (SIMULATED)' if self.source == 'sandbox' else ''}, {taken.height} "
+                 f"sensors; left out: {len(dead)} stations, {len(left)} sensors")
         return [(alive[s['location_id']], s) for s in taken.iter_rows(named=True)]
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #631f446d
@@ -284,18 +309,24 @@ class CityReadings(CitySensors):
 
     def readings(self, city:str, place:dict, sensor:dict, rows:pl.DataFrame)->pl.DataFrame:
         known = city_or_none(city)
-        return as_readings(rows, sensor, place, city=city.strip(), country=known and known.country, source=self.source, gas_c=self.settings.gas_temperature_c)
+        return as_readings(rows, sensor, place, city=city.strip(), country=known and known.country, source=self.source,
+                           gas_c=self.settings.gas_temperature_c)
 
-    def fetch_city(self, city:str, *, start:str|datetime, end:str|datetime, parameters:str|list[str]|None=None)->pl.DataFrame:
+    def fetch_city(self, city:str, *, start:str|datetime, end:str|datetime,
+                   parameters:str|list[str]|None=None)->pl.DataFrame:
         "All readings of a city in (start, end]; `AqwError` where there are none."
         start, end, found = utc(start), utc(end), []
-        if start >= end: raise AqwError(f"the stretch from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty", "let start lie before end")
+        if start >= end:
+            raise AqwError(f"the stretch from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty",
+                           "let start lie before end")
         pairs = self.sensors(city, since=start, parameters=our_names(parameters))
         for n, (place, sensor) in enumerate(pairs, 1):
             if (rows := self.hours(city, place, sensor, start, end)) is not None: found.append(rows)
-            self.say(f"{city}: {n} of {len(pairs)} sensors, {sensor['ours']} at {place['location'] or place['location_id']}, {0 if rows is None else rows.height:,} values")
+            self.say(f"{city}: {n} of {len(pairs)} sensors, {sensor['ours']} at "
+                     f"{place['location'] or place['location_id']}, {0 if rows is None else rows.height:,} values")
         if found: return pl.concat(found)
-        raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead, stretch=f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC")
+        raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead,
+                                stretch=f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC")
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #8d0e6027
 FRESH = timedelta(hours=48)
@@ -305,16 +336,21 @@ class LiveDataFetcher(CityReadings):
     def fetch_latest_measurements(self, city:str, limit:int=100)->pd.DataFrame:
         "The last value of each sensor of a city, the newest first."
         if limit < 1: raise AqwError(f"limit={limit}", "ask for at least one row")
-        last = lambda s: pl.DataFrame({'event_ts':[s['event_ts']], 'period_min':[s['period_min'] or 60], 'value':[s['value']], 'flagged':[False]})
-        found = [self.readings(city, p, s, last(s)) for p, s in self.sensors(city, since=now() - FRESH) if s['value'] is not None and s['event_ts']]
-        if not found: raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead, stretch="in the last 48 hours")
-        return as_shown(pl.concat(found).sort('event_ts', 'location_id', 'parameter', descending=[True, False, False]).head(limit))
+        last = lambda s: pl.DataFrame({'event_ts':[s['event_ts']], 'period_min':[s['period_min'] or 60],
+                                       'value':[s['value']], 'flagged':[False]})
+        found = [self.readings(city, p, s, last(s)) for p, s in self.sensors(city, since=now() - FRESH)
+                 if s['value'] is not None and s['event_ts']]
+        if not found:
+            raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead, stretch="in the last 48 hours")
+        return as_shown(pl.concat(found).sort('event_ts', 'location_id', 'parameter', descending=[True, False, False])
+                        .head(limit))
 
     def fetch_time_series(self, city:str, parameter:str='pm25', days:float=7)->pd.DataFrame:
         "The hourly readings of one parameter over the last days, by station and time."
         if days <= 0: raise AqwError(f"days={days}", "ask for more than 0 days")
         moment = now()
-        return as_shown(self.fetch_city(city, start=moment - timedelta(days=days), end=moment, parameters=parameter).sort('location_id', 'event_ts'))
+        return as_shown(self.fetch_city(city, start=moment - timedelta(days=days), end=moment, parameters=parameter)
+                        .sort('location_id', 'event_ts'))
 
     def get_multiple_cities(self, cities:list[str])->pd.DataFrame:
         "The newest readings of several cities; what failed is in `frame.attrs['failed']`, by city."
@@ -326,7 +362,10 @@ class LiveDataFetcher(CityReadings):
                 self.say(f"{city} FAILED: {e}")
             skipped += self.skipped
         self.skipped = skipped
-        if not found: raise AqwError(f"no city came: {'; '.join(f'{c}: {why}' for c, why in failed.items()) or 'none was asked for'}", "mend what is said above, or ask for other cities")
+        if not found:
+            raise AqwError(f"no city came: "
+                           f"{'; '.join(f'{c}: {why}' for c, why in failed.items()) or 'none was asked for'}",
+                           "mend what is said above, or ask for other cities")
         frame = pd.concat(found, ignore_index=True)
         frame.attrs['failed'] = failed
         return frame

@@ -119,17 +119,24 @@ def mean_value(
     mean = json_number(at(row, 'summary.avg'))
     return json_number(at(row, 'value')) if mean is None else mean
 
-LOCATION = {'location_id':('id', text), 'location':('name', text), 'country':('country.code', text), 'tz':('timezone', text), 'provider':('provider.name', text),
-            'lat':('coordinates.latitude', json_number), 'lon':('coordinates.longitude', json_number), 'licence':('licenses', licence_words),
+LOCATION = {'location_id':('id', text), 'location':('name', text), 'country':('country.code', text),
+            'tz':('timezone', text), 'provider':('provider.name', text),
+            'lat':('coordinates.latitude', json_number), 'lon':('coordinates.longitude', json_number),
+            'licence':('licenses', licence_words),
             'first':('datetimeFirst', when), 'last':('datetimeLast', when)}
-SENSOR = {'sensor_id':('id', text), 'parameter':('parameter.name', text), 'unit':('parameter.units', text), 'first':('datetimeFirst', when), 'last':('datetimeLast', when),
-          'coverage':('coverage.percentCoverage', percent), 'period_min':('coverage', averaging_min), 'event_ts':('latest.datetime', when), 'value':('latest.value', json_number)}
-LATEST = {'location_id':('locationsId', text), 'sensor_id':('sensorsId', text), 'event_ts':('datetime', when), 'value':('value', json_number),
+SENSOR = {'sensor_id':('id', text), 'parameter':('parameter.name', text), 'unit':('parameter.units', text),
+          'first':('datetimeFirst', when), 'last':('datetimeLast', when),
+          'coverage':('coverage.percentCoverage', percent), 'period_min':('coverage', averaging_min),
+          'event_ts':('latest.datetime', when), 'value':('latest.value', json_number)}
+LATEST = {'location_id':('locationsId', text), 'sensor_id':('sensorsId', text), 'event_ts':('datetime', when),
+          'value':('value', json_number),
           'lat':('coordinates.latitude', json_number), 'lon':('coordinates.longitude', json_number)}
-HOUR = {'event_ts':('period.datetimeTo', when), 'period_min':('period', period_min), 'value':('', mean_value), 'parameter':('parameter.name', text),
+HOUR = {'event_ts':('period.datetimeTo', when), 'period_min':('period', period_min), 'value':('', mean_value),
+        'parameter':('parameter.name', text),
         'unit':('parameter.units', text), 'flagged':('flagInfo.hasFlags', lambda js: js is True)}
 PARAMETER = {'parameter_id':('id', text), 'parameter':('name', text), 'unit':('units', text)}
-LICENCE_FIELDS = {'licence_id':('id', text), 'licence':('name', text), 'url':('sourceUrl', text), 'attribution':('attributionRequired', lambda js: js is True)}
+LICENCE_FIELDS = {'licence_id':('id', text), 'licence':('name', text), 'url':('sourceUrl', text),
+                  'attribution':('attributionRequired', lambda js: js is True)}
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #101aafac
 def results_of(
@@ -139,11 +146,13 @@ def results_of(
     found = js if isinstance(js, list) else at(js, 'results')
     if not isinstance(found, list):
         came = sorted(js) if isinstance(js, dict) else type(js).__name__
-        raise AqwError(f"the reply has no list of results; it is {came}", "check that OPENAQ_URL is the base of an OpenAQ v3 service, ending in /v3")
+        raise AqwError(f"the reply has no list of results; it is {came}",
+                       "check that OPENAQ_URL is the base of an OpenAQ v3 service, ending in /v3")
     return [row for row in found if isinstance(row, dict)]
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #ed656bbc
-PARSED_AS = {text:pl.String, licence_words:pl.String, json_number:pl.Float64, percent:pl.Float64, mean_value:pl.Float64, averaging_min:pl.Float64, period_min:pl.Float64, when:TS}
+PARSED_AS = {text:pl.String, licence_words:pl.String, json_number:pl.Float64, percent:pl.Float64, mean_value:pl.Float64,
+             averaging_min:pl.Float64, period_min:pl.Float64, when:TS}
 
 def parse(
     js:object,      # A reply, or its results
@@ -214,7 +223,8 @@ def inside(
     "The rows of a window; `AqwError` where the service has not kept to it."
     slack, ts = timedelta(hours=1), pl.col('event_ts')
     if (astray := rows.filter((ts <= start - slack) | (ts > end + slack))).height:
-        raise AqwError(f"{astray.height} of {rows.height} rows lie outside the window {zulu(start)} to {zulu(end)}, the first at {zulu(astray['event_ts'].min())}",
+        raise AqwError(f"{astray.height} of {rows.height} rows lie outside the window {zulu(start)} to {zulu(end)}, "
+                       f"the first at {zulu(astray['event_ts'].min())}",
                        "the service has ignored the bounds; report it with this message")
     return rows.filter((ts > start) & (ts <= end))
 
@@ -237,13 +247,16 @@ def message_of(
     return ' '.join(str(js).split())[:300]
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #0873026c
-REMEDY = {401: "set OPENAQ_API_KEY in .env or the environment; a key is free at https://explore.openaq.org/register. Simulated data needs none: aqw run --source sandbox",
+REMEDY = {401: "set OPENAQ_API_KEY in .env or the environment; a key is free at https://explore.openaq.org/register. "
+               "Simulated data needs none: aqw run --source sandbox",
           403: "this key or address is blocked, mostly for asking too often: wait, then write to dev@openaq.org",
           404: "it is not there: check the id at https://explore.openaq.org",
           408: "ask for a shorter stretch of time, or try again later",
           410: "this address is retired: set OPENAQ_URL to https://api.openaq.org/v3",
-          422: "the question was malformed: check ids and coordinates; where they are right, report it with this message",
-          429: "the ration is used up, perhaps by another program with the same key: wait an hour, or ask for fewer days or stations"}
+          422: "the question was malformed: check ids and coordinates; where they are right, report it with this "
+               "message",
+          429: "the ration is used up, perhaps by another program with the same key: wait an hour, or ask for fewer "
+               "days or stations"}
 SERVER = "the service has trouble: try again later; where it persists for one sensor only, leave that one out"
 
 class OpenAQError(AqwError):
@@ -319,7 +332,9 @@ def checked_key(
 )->SecretStr:           # Without blanks around it
     "A key that can stand in a header; `AqwError`, which does not show it, for any other."
     plain = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
-    if not re.fullmatch('[!-~]*', plain): raise AqwError("the OpenAQ API key holds blanks or letters that no key has", "copy it again into OPENAQ_API_KEY, without quotes or line breaks")
+    if not re.fullmatch('[!-~]*', plain):
+        raise AqwError("the OpenAQ API key holds blanks or letters that no key has",
+                       "copy it again into OPENAQ_API_KEY, without quotes or line breaks")
     return SecretStr(plain)
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #50f064ce
@@ -329,9 +344,13 @@ def http_client(
 )->httpx.Client:
     "An HTTP client for a base address; `AqwError` for one that is none."
     try: url = httpx.URL(base_url)
-    except httpx.InvalidURL as e: raise AqwError(f"the OpenAQ address is not a URL: {e}", "set OPENAQ_URL to https://api.openaq.org/v3") from e
-    if url.scheme not in ('http', 'https') or not url.host: raise AqwError("the OpenAQ address does not start with http:// or https:// and a host", "set OPENAQ_URL to https://api.openaq.org/v3")
-    return httpx.Client(timeout=timeout, trust_env=url.host not in ('127.0.0.1', 'localhost', '::1'), headers={'User-Agent':'aq_workbench'})
+    except httpx.InvalidURL as e:
+        raise AqwError(f"the OpenAQ address is not a URL: {e}", "set OPENAQ_URL to https://api.openaq.org/v3") from e
+    if url.scheme not in ('http', 'https') or not url.host:
+        raise AqwError("the OpenAQ address does not start with http:// or https:// and a host",
+                       "set OPENAQ_URL to https://api.openaq.org/v3")
+    return httpx.Client(timeout=timeout, trust_env=url.host not in ('127.0.0.1', 'localhost', '::1'),
+                        headers={'User-Agent':'aq_workbench'})
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #1baa42d8
 ATTEMPTS = 4
@@ -355,7 +374,8 @@ def garbled(
     "The error for a reply that cannot be read."
     begins = ' '.join(re.sub('<[^>]*>', ' ', without(reply.text, secret)).split())[:80]
     said = f"is no JSON; it begins {begins!r}" if begins else "is empty"
-    return OpenAQError(f"OpenAQ's reply to /{path} {said}", "try again; a proxy or a login page may stand in between: check OPENAQ_URL", reply.status_code)
+    return OpenAQError(f"OpenAQ's reply to /{path} {said}",
+                       "try again; a proxy or a login page may stand in between: check OPENAQ_URL", reply.status_code)
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #d70b665e
 def unreachable(
@@ -364,8 +384,11 @@ def unreachable(
 )->OpenAQError:             # Status None
     "The error for a question that got no answer."
     where = httpx.URL(base_url).netloc.decode()
-    if isinstance(e, httpx.ConnectError): error = OpenAQError(f"no connection to {where}: {e}", "is the network up and OPENAQ_URL right? A sandbox must be running: aqw sandbox")
-    elif isinstance(e, httpx.TimeoutException): error = OpenAQError(f"{where} did not answer in time", "try again later, or set AQW_TIMEOUT to more seconds")
+    if isinstance(e, httpx.ConnectError):
+        error = OpenAQError(f"no connection to {where}: {e}",
+                            "is the network up and OPENAQ_URL right? A sandbox must be running: aqw sandbox")
+    elif isinstance(e, httpx.TimeoutException):
+        error = OpenAQError(f"{where} did not answer in time", "try again later, or set AQW_TIMEOUT to more seconds")
     else: error = OpenAQError(f"{where} broke off its answer: {e}", "try again; a proxy in between may be the cause")
     error.__cause__ = e
     return error
@@ -386,14 +409,16 @@ def skew_note(
 )->str:                # Empty where the clocks agree
     "A sentence about a clock that is more than five minutes off."
     if ahead is None or abs(ahead) <= 300: return ''
-    return f"; this machine's clock (or AQW_NOW) is {timedelta(seconds=round(abs(ahead)))} {'ahead of' if ahead > 0 else 'behind'} the server's: set it right"
+    return (f"; this machine's clock (or AQW_NOW) is {timedelta(seconds=round(abs(ahead)))} "
+            f"{'ahead of' if ahead > 0 else 'behind'} the server's: set it right")
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #5cbb9fd5
 SERVICE_S, SANDBOX_S = 30., 600.   # that an answer may take
 
 class Wire:
     "One base address, asked with a key: paced, retried, every failure an `AqwError`."
-    def __init__(self, base_url:str, *, api_key:str|SecretStr='', timeout:float|None=None, client=None, sleep=time.sleep, clock=time.monotonic):
+    def __init__(self, base_url:str, *, api_key:str|SecretStr='', timeout:float|None=None, client=None,
+                 sleep=time.sleep, clock=time.monotonic):
         self.base_url, self.api_key = base_url.rstrip('/'), checked_key(api_key)
         patience = SANDBOX_S if self.api_key.get_secret_value() == SANDBOX_KEY else SERVICE_S
         self.client, self.sleep = client or http_client(base_url, timeout or patience), sleep
@@ -410,7 +435,8 @@ class Wire:
             return None, unreachable(self.base_url, e), None if hopeless else 2.**n
         self.answered, self.ahead = True, clock_ahead(reply.headers, now())
         self.pace.learn(reply.headers)
-        if not reply.is_success: return None, refusal(reply.status_code, reply.text, path=path, secret=secret), retry_after(reply, n)
+        if not reply.is_success:
+            return None, refusal(reply.status_code, reply.text, path=path, secret=secret), retry_after(reply, n)
         try: return json.loads(reply.content), None, None
         except ValueError: return None, garbled(reply, path=path, secret=secret), 2.**n
 
@@ -438,7 +464,8 @@ class Paged(Wire):
 
     def get(self, path:str, **params)->dict|list:
         "A parsed reply; without a key the real service is not even asked."
-        if not self.api_key.get_secret_value() and httpx.URL(self.base_url).host == 'api.openaq.org': raise OpenAQError("no OpenAQ API key is set", REMEDY[401], 401)
+        if not self.api_key.get_secret_value() and httpx.URL(self.base_url).host == 'api.openaq.org':
+            raise OpenAQError("no OpenAQ API key is set", REMEDY[401], 401)
         reply = super().get(path, **params)
         self.server = text(at(reply, 'meta.name')) or self.server
         return reply
@@ -458,7 +485,9 @@ def checked_id(
     id:str|int   # Of a location or a sensor
 )->str:          # Its digits
     "An id that can stand in an address; `AqwError` for what is none."
-    if not re.fullmatch('[0-9]+', str(id).strip()): raise AqwError(f"{id!r} is no id of OpenAQ", "ids are numbers: the last part of a station's address at https://explore.openaq.org")
+    if not re.fullmatch('[0-9]+', str(id).strip()):
+        raise AqwError(f"{id!r} is no id of OpenAQ",
+                       "ids are numbers: the last part of a station's address at https://explore.openaq.org")
     return str(id).strip()
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #8609dd72
@@ -470,16 +499,21 @@ class OpenAQ(Paged):
     def parameters(self)->pl.DataFrame: return parse_parameters(self.results('parameters'))
     def licences(self)->pl.DataFrame: return parse_licences(self.results('licenses'))
     def location(self, id:str|int)->pl.DataFrame: return parse_locations(self.get(f'locations/{checked_id(id)}'))
-    def sensors(self, location_id:str|int)->pl.DataFrame: return parse_sensors(self.get(f'locations/{checked_id(location_id)}/sensors'), checked_id(location_id))
-    def latest(self, location_id:str|int)->pl.DataFrame: return parse_latest(self.results(f'locations/{checked_id(location_id)}/latest'))
+    def sensors(self, location_id:str|int)->pl.DataFrame:
+        return parse_sensors(self.get(f'locations/{checked_id(location_id)}/sensors'), checked_id(location_id))
+    def latest(self, location_id:str|int)->pl.DataFrame:
+        return parse_latest(self.results(f'locations/{checked_id(location_id)}/latest'))
 
     def locations(self, lat:float, lon:float, radius_m:int=25_000, **params)->pl.DataFrame:
         "Stations around a point; `parameters_id='2,7'` and other filters go along."
-        return parse_locations(self.results('locations', coordinates=f'{lat:.4f},{lon:.4f}', radius=int(radius_m), **params))
+        return parse_locations(self.results('locations', coordinates=f'{lat:.4f},{lon:.4f}', radius=int(radius_m),
+                                            **params))
 
     def window(self, sensor_id:str|int, start:datetime, end:datetime)->pl.DataFrame:
         "Hours of one sensor in (start, end], halved where the service times out."
-        try: return inside(parse_hours(self.results(f'sensors/{checked_id(sensor_id)}/hours', datetime_from=zulu(start), datetime_to=zulu(end))), start, end)
+        try:
+            return inside(parse_hours(self.results(f'sensors/{checked_id(sensor_id)}/hours', datetime_from=zulu(start),
+                                                   datetime_to=zulu(end))), start, end)
         except OpenAQError as e:
             if e.status != 408 or end - start <= timedelta(days=1): raise
         return pl.concat(self.window(sensor_id, a, b) for a, b in windows(start, end, length=(end - start)/2))

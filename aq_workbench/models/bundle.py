@@ -39,7 +39,8 @@ def same_hour_yesterday(
 )->np.ndarray:           # PM2.5 (µg/m³); what is known now where yesterday's hour is not known
     "The newest known value of the target's hour of the day."
     back = -h % 24
-    return (pl.select(pl.coalesce(frame[f'pm25_lag_{back}'], frame['pm25'])) if back else frame.select('pm25')).to_series().to_numpy()
+    return (pl.select(pl.coalesce(frame[f'pm25_lag_{back}'], frame['pm25'])) if back
+            else frame.select('pm25')).to_series().to_numpy()
 
 # %% ../../nbs/06_models/01_bundle.ipynb #8c08a2f4
 def matrix(
@@ -48,7 +49,9 @@ def matrix(
 )->np.ndarray:           # 32-bit floats, NaN for null
     "The model's columns as numbers; `AqwError` names those that `frame` does not have."
     lost = [c for c in names if c not in frame.columns]
-    if lost: raise AqwError(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns", "build it with build_features, for training and for serving")
+    if lost:
+        raise AqwError(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns",
+                       "build it with build_features, for training and for serving")
     return frame.select(pl.col(names).cast(pl.Float32)).to_numpy()
 
 # %% ../../nbs/06_models/01_bundle.ipynb #e272f4c1
@@ -64,14 +67,16 @@ def learnable(
     "Rows to learn from; `TooLittle` where a horizon has fewer than `MIN_HOURS` hours with an outcome."
     rows = frame.filter(pl.col('pm25').is_not_null())
     hours = {h: rows.filter(pl.col(f'y_{h}').is_not_null())['issued_at'].n_unique() for h in horizons}
-    if min(hours.values()) < MIN_HOURS: raise TooLittle(
-        f"too little to learn from: hours with a PM2.5 and its outcome, by horizon, {hours}; {MIN_HOURS} (60 days) are the least",
-        "load a longer history of this city")
+    if min(hours.values()) < MIN_HOURS:
+        raise TooLittle(f"too little to learn from: hours with a PM2.5 and its outcome, by horizon, {hours}; "
+                        f"{MIN_HOURS} (60 days) are the least", "load a longer history of this city")
     return rows
 
 # %% ../../nbs/06_models/01_bundle.ipynb #16f03888
-LEARNER = {'num_iterations':120, 'learning_rate':.08, 'num_leaves':63, 'min_data_in_leaf':100, 'lambda_l2':1., 'extra_trees':True, 'feature_fraction':.8,
-           'bagging_fraction':.8, 'bagging_freq':1, 'verbosity':-1, 'deterministic':True, 'force_row_wise':True, 'num_threads':1}
+LEARNER = {'num_iterations':120, 'learning_rate':.08, 'num_leaves':63, 'min_data_in_leaf':100, 'lambda_l2':1.,
+           'extra_trees':True, 'feature_fraction':.8,
+           'bagging_fraction':.8, 'bagging_freq':1, 'verbosity':-1, 'deterministic':True, 'force_row_wise':True,
+           'num_threads':1}
 SIDE_BY_SIDE = 2
 
 # %% ../../nbs/06_models/01_bundle.ipynb #1f2207ac
@@ -118,7 +123,8 @@ def residual_quantiles(
     s, n = np.sort(residuals), len(residuals)
     rank = {k: floor((n + 1)*q) if q < .5 else ceil((n + 1)*q) for k, q in LEVELS.items()}
     bound = {k: float(s[min(max(r, 1), n) - 1]) for k, r in rank.items()}
-    return {'median': float(np.median(s)), **{k: min(b, 0.) if k.startswith('lo') else max(b, 0.) for k, b in bound.items()}}
+    return {'median': float(np.median(s)), **{k: min(b, 0.) if k.startswith('lo') else max(b, 0.) for k,
+                                              b in bound.items()}}
 
 # %% ../../nbs/06_models/01_bundle.ipynb #15d48d6c
 def residual_bands(
@@ -129,7 +135,9 @@ def residual_bands(
     "Quantiles of the residuals by the level that was forecast."
     edges = np.quantile(mean, np.linspace(0, 1, bins + 1)[1:-1])
     where = np.searchsorted(edges, mean, side='right')
-    return {'edges': edges.tolist(), 'offsets': [residual_quantiles((actual - mean)[where == b] if (where == b).any() else actual - mean) for b in range(bins)]}
+    return {'edges': edges.tolist(),
+            'offsets': [residual_quantiles((actual - mean)[where == b] if (where == b).any() else actual - mean)
+                        for b in range(bins)]}
 
 # %% ../../nbs/06_models/01_bundle.ipynb #f9c7fa09
 def add_bands(
@@ -147,7 +155,8 @@ def manifest_text(
     names          # Its files
 )->str:
     "The manifest: SHA-256 of each file that is there, by name."
-    return json.dumps({n: sha256((folder/n).read_bytes()).hexdigest() for n in sorted(names) if (folder/n).is_file()}, indent=1)
+    return json.dumps({n: sha256((folder/n).read_bytes()).hexdigest() for n in sorted(names) if (folder/n).is_file()},
+                      indent=1)
 
 # %% ../../nbs/06_models/01_bundle.ipynb #7892510f
 def write_bundle(
@@ -158,7 +167,8 @@ def write_bundle(
     "Write a model's files, and last their manifest."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {'model.json': json.dumps(about, indent=1, sort_keys=True), **{f'booster_{h}.txt': b.model_to_string() for h, b in boosters.items()}}
+    texts = {'model.json': json.dumps(about, indent=1, sort_keys=True),
+             **{f'booster_{h}.txt': b.model_to_string() for h, b in boosters.items()}}
     for name, text in texts.items(): (folder/name).write_bytes(text.encode())
     (folder/'manifest.json').write_bytes(manifest_text(folder, texts).encode())
     return folder
@@ -174,8 +184,11 @@ def read_bundle(
     except (OSError, ValueError) as e: raise AqwError(f"{folder} has no readable manifest.json: {e}", again) from e
     if manifest_text(folder, listed).encode() != text:
         now = json.loads(manifest_text(folder, listed))
-        raise AqwError(f"{folder} is not as it was saved: {[n for n in listed if now.get(n) != listed[n]] or ['manifest.json']} changed or missing", again)
-    boosters = {int(n.split('_')[1][:-4]): lgb.Booster(model_str=(folder/n).read_text(encoding='utf-8')) for n in listed if n.startswith('booster_')}
+        raise AqwError(f"{folder} is not as it was saved: "
+                       f"{[n for n in listed if now.get(n) != listed[n]] or ['manifest.json']} changed or missing",
+                       again)
+    boosters = {int(n.split('_')[1][:-4]): lgb.Booster(model_str=(folder/n).read_text(encoding='utf-8')) for n in listed
+                if n.startswith('booster_')}
     return json.loads((folder/'model.json').read_bytes()), boosters
 
 # %% ../../nbs/06_models/01_bundle.ipynb #03237eec
@@ -191,8 +204,10 @@ def fit_horizon(
     mean, known = np.full(len(now), np.nan), ~np.isnan(actual)
     blocks = list(folds(rows, h + LOOKBACK_H))
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        final, *others = pool.map(lambda used: fit_booster(data, actual - now, used, params), [known, *(fit for fit, _ in blocks)])
-    for booster, (_, held) in zip(others, blocks): mean[held] = np.maximum(now[held] + booster.predict(x[held], num_threads=1), 0)
+        final, *others = pool.map(lambda used: fit_booster(data, actual - now, used, params),
+                                  [known, *(fit for fit, _ in blocks)])
+    for booster, (_, held) in zip(others, blocks):
+        mean[held] = np.maximum(now[held] + booster.predict(x[held], num_threads=1), 0)
     return final, residual_bands(mean[known], actual[known])
 
 # %% ../../nbs/06_models/01_bundle.ipynb #1c273042
@@ -201,8 +216,11 @@ def booster_of(
     h:int    # Hours ahead
 ):           # A lightgbm.Booster
     "The booster of a horizon; `AqwError` where the model is not fitted or has no such horizon."
-    if not hasattr(model, 'boosters_'): raise AqwError(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
-    if h not in model.boosters_: raise AqwError(f"no model for {h} h ahead; there are {sorted(model.boosters_)}", "ask for one of these, or train with that horizon")
+    if not hasattr(model, 'boosters_'):
+        raise AqwError(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
+    if h not in model.boosters_:
+        raise AqwError(f"no model for {h} h ahead; there are {sorted(model.boosters_)}",
+                       "ask for one of these, or train with that horizon")
     return model.boosters_[h]
 
 # %% ../../nbs/06_models/01_bundle.ipynb #2b2438f5
@@ -212,7 +230,8 @@ def save_model(
 )->Path:
     "A fitted model as a bundle."
     booster_of(model, model.horizons[0])
-    return write_bundle(folder, {'kind': type(model).__name__, **{k: v for k, v in vars(model).items() if k != 'boosters_'}}, model.boosters_)
+    return write_bundle(folder, {'kind': type(model).__name__,
+                                 **{k: v for k, v in vars(model).items() if k != 'boosters_'}}, model.boosters_)
 
 # %% ../../nbs/06_models/01_bundle.ipynb #1562b0ee
 class Forecaster:
@@ -259,7 +278,8 @@ def transition_table(
     return counts/counts.sum(axis=1, keepdims=True)
 
 # %% ../../nbs/06_models/01_bundle.ipynb #2da679a9
-MULTICLASS = {**LEARNER, 'objective':'multiclass', 'num_class':len(CATEGORIES), 'num_iterations':80, 'learning_rate':.1, 'num_leaves':15}
+MULTICLASS = {**LEARNER, 'objective':'multiclass', 'num_class':len(CATEGORIES), 'num_iterations':80, 'learning_rate':.1,
+              'num_leaves':15}
 
 def fit_categories(
     rows:pl.DataFrame,  # Rows to learn from
@@ -271,7 +291,8 @@ def fit_categories(
     known, now = rows[f'y_{h}'].is_not_null().to_numpy(), category_of(rows['pm25'])
     then = category_of(rows[f'y_{h}'])
     shares = (np.bincount(then[known], minlength=len(CATEGORIES)) + 1)/(known.sum() + len(CATEGORIES))
-    return fit_booster(data, then.astype(float), known, params), transition_table(now[known], then[known]).tolist(), shares.tolist()
+    return fit_booster(data, then.astype(float), known, params), transition_table(now[known],
+                                                                                  then[known]).tolist(), shares.tolist()
 
 # %% ../../nbs/06_models/01_bundle.ipynb #0afe1dc2
 class AqiClassifier:
@@ -287,8 +308,10 @@ class AqiClassifier:
         rows, params = learnable(frame, self.horizons), {**MULTICLASS, 'seed':self.seed}
         self.features_, self.boosters_, self.transitions_, self.shares_ = feature_names(rows), {}, {}, {}
         data = binned(rows, self.features_, params)
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool: fitted = list(pool.map(lambda h: fit_categories(rows, h, data, params), self.horizons))
-        for h, found in zip(self.horizons, fitted): self.boosters_[h], self.transitions_[str(h)], self.shares_[str(h)] = found
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            fitted = list(pool.map(lambda h: fit_categories(rows, h, data, params), self.horizons))
+        for h, found in zip(self.horizons, fitted):
+            self.boosters_[h], self.transitions_[str(h)], self.shares_[str(h)] = found
         return self
 
     def persistence_proba(self, frame:pl.DataFrame, h:int)->np.ndarray:
@@ -317,7 +340,8 @@ def load_bundle(
     "Load a saved model; `AqwError` where a byte of it has changed or is missing."
     about, boosters = read_bundle(folder)
     kinds = {'Forecaster': Forecaster, 'AqiClassifier': AqiClassifier}
-    if (kind := about.pop('kind')) not in kinds: raise AqwError(f"{folder} holds a {kind!r}, which this version does not know", "update aq_workbench")
+    if (kind := about.pop('kind')) not in kinds:
+        raise AqwError(f"{folder} holds a {kind!r}, which this version does not know", "update aq_workbench")
     model = kinds[kind]()
     vars(model).update(about, boosters_=boosters)
     return model
@@ -330,9 +354,10 @@ class BundleModel:
     def predict(self, frame, params=None)->pd.DataFrame:
         "`row` of `frame` and `horizon_h`, with the forecaster's columns or the classifier's six probabilities."
         frame = as_polars(frame)
-        tables = {h: self.model.predict(frame, h) if isinstance(self.model, Forecaster) else pl.DataFrame(self.model.predict_proba(frame, h), schema=CATEGORIES)
-                  for h in self.model.horizons}
-        return pl.concat(t.with_row_index('row').with_columns(horizon_h=pl.lit(h)) for h, t in tables.items()).to_pandas()
+        tables = {h: self.model.predict(frame, h) if isinstance(self.model, Forecaster)
+                  else pl.DataFrame(self.model.predict_proba(frame, h), schema=CATEGORIES) for h in self.model.horizons}
+        return (pl.concat(t.with_row_index('row').with_columns(horizon_h=pl.lit(h)) for h, t in tables.items())
+                .to_pandas())
 
 def _load_pyfunc(
     path   # A bundle

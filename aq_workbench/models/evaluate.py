@@ -25,9 +25,11 @@ def split(
     "Fit before, test after, with a purge between; `TooLittle` where a part is empty."
     fit = frame.filter(pl.col('issued_at') < test_start - timedelta(hours=purge_h))
     test = frame.filter(pl.col('issued_at').is_between(test_start, test_end))
-    if fit.is_empty() or test.is_empty(): raise TooLittle(
-        f"a test from {test_start} to {test_end} with a purge of {purge_h} h leaves {fit.height} rows to fit on and {test.height} to test on; "
-        f"the frame has {frame['issued_at'].min()} to {frame['issued_at'].max()}", "choose a test within the data")
+    if fit.is_empty() or test.is_empty():
+        raise TooLittle(f"a test from {test_start} to {test_end} with a purge of {purge_h} h leaves {fit.height} rows "
+                        f"to fit on and {test.height} to test on; " f"the frame has {frame['issued_at'].min()} to "
+                                                                    f"{frame['issued_at'].max()}",
+                        "choose a test within the data")
     return fit, test
 
 # %% ../../nbs/06_models/02_evaluate.ipynb #a9888fd3
@@ -35,9 +37,12 @@ def default_split(
     frame:pl.DataFrame   # With `issued_at`
 )->tuple:                # First and last issue time of the test
     "The last 12 months where there are 24 or more, else the last fifth."
-    first, last, a_year, two_years = frame.select(pl.col('issued_at').min(), pl.col('issued_at').max().alias('last'),
-        pl.col('issued_at').max().dt.offset_by('-12mo').alias('-12mo'), pl.col('issued_at').max().dt.offset_by('-24mo').alias('-24mo')).row(0)
-    return (a_year + timedelta(hours=1) if two_years >= first else last - (last - first)//timedelta(hours=1)//5*timedelta(hours=1)), last
+    first, last, a_year, two_years = (frame.select(pl.col('issued_at').min(), pl.col('issued_at').max().alias('last'),
+                                                   pl.col('issued_at').max().dt.offset_by('-12mo').alias('-12mo'),
+                                                   pl.col('issued_at').max().dt.offset_by('-24mo').alias('-24mo'))
+                                      .row(0))
+    return (a_year + timedelta(hours=1) if two_years >= first else last - (last - first)//timedelta(hours=1)//5
+            *timedelta(hours=1)), last
 
 # %% ../../nbs/06_models/02_evaluate.ipynb #aa8297f2
 def score(
@@ -46,12 +51,14 @@ def score(
     median=None,  # For the MAE; by default `mean`
     lo=None,      # Lower bound of the 90 % interval
     hi=None       # Its upper bound
-)->dict:          # n rmse mae bias r2 coverage90 width90, all but n and r2 and coverage in µg/m³; None where there is no interval
+    # n rmse mae bias r2 coverage90 width90, all but n and r2 and coverage in µg/m³; None where there is no interval
+)->dict:
     "Scores of a point forecast and, where there is one, its 90 % interval."
     actual, mean = np.asarray(actual, float), np.asarray(mean, float)
     error, about = mean - actual, actual - actual.mean()
     interval = lo is not None and hi is not None
-    return {'n': len(actual), 'rmse': float(np.sqrt((error**2).mean())), 'mae': float(np.abs((mean if median is None else np.asarray(median, float)) - actual).mean()),
+    return {'n': len(actual), 'rmse': float(np.sqrt((error**2).mean())),
+            'mae': float(np.abs((mean if median is None else np.asarray(median, float)) - actual).mean()),
             'bias': float(error.mean()), 'r2': float(1 - (error**2).sum()/(about**2).sum()) if about.any() else None,
             'coverage90': float(((np.asarray(lo) <= actual) & (actual <= np.asarray(hi))).mean()) if interval else None,
             'width90': float((np.asarray(hi) - np.asarray(lo)).mean()) if interval else None}
@@ -63,7 +70,9 @@ def scorable(
 )->pl.DataFrame:        # Its rows that every model can forecast and that have an outcome
     "Rows to score a horizon on; `AqwError` where there are none."
     rows = test.filter(pl.col('pm25').is_not_null(), pl.col(f'y_{h}').is_not_null())
-    if rows.is_empty(): raise AqwError(f"no row of the test has an outcome {h} h later; it has {test.height} rows", "test on hours whose outcome is in the store")
+    if rows.is_empty():
+        raise AqwError(f"no row of the test has an outcome {h} h later; it has {test.height} rows",
+                       "test on hours whose outcome is in the store")
     return rows
 
 # %% ../../nbs/06_models/02_evaluate.ipynb #a7362151
@@ -77,10 +86,13 @@ def evaluate_forecaster(
         held = scorable(test, h)
         actual, p = held[f'y_{h}'], model.predict(held, h)
         scores = {'forecaster': score(actual, p['mean'], p['median'], p['lo90'], p['hi90']),
-                  'persistence': score(actual, persistence(held, h)), 'same_hour_yesterday': score(actual, same_hour_yesterday(held, h))}
-        rows += [{'horizon_h': h, 'model': name, **s, 'skill': 1 - s['rmse']/scores['persistence']['rmse']} for name, s in scores.items()]
+                  'persistence': score(actual, persistence(held, h)),
+                  'same_hour_yesterday': score(actual, same_hour_yesterday(held, h))}
+        rows += [{'horizon_h': h, 'model': name, **s, 'skill': 1 - s['rmse']/scores['persistence']['rmse']} for name,
+                 s in scores.items()]
     floats = ['rmse', 'mae', 'bias', 'r2', 'skill', 'coverage90', 'width90']
-    return pl.DataFrame(rows, infer_schema_length=None).select('horizon_h', 'model', 'n', pl.col(floats).cast(pl.Float64))
+    return (pl.DataFrame(rows, infer_schema_length=None)
+            .select('horizon_h', 'model', 'n', pl.col(floats).cast(pl.Float64)))
 
 # %% ../../nbs/06_models/02_evaluate.ipynb #b3ab69ca
 def macro_f1(
@@ -89,7 +101,8 @@ def macro_f1(
 )->float:                 # Mean F1 over the categories that occur in either
     "F1 of each category, averaged without weights."
     found = np.union1d(actual, predicted)
-    return float(np.mean([2*((actual == c) & (predicted == c)).sum()/((actual == c).sum() + (predicted == c).sum()) for c in found]))
+    return float(np.mean([2*((actual == c) & (predicted == c)).sum()/((actual == c).sum() + (predicted == c).sum())
+                          for c in found]))
 
 # %% ../../nbs/06_models/02_evaluate.ipynb #4e22aa39
 def class_score(
@@ -112,6 +125,8 @@ def evaluate_classifier(
     for h in model.horizons:
         held = scorable(test, h)
         actual = category_of(held[f'y_{h}'])
-        rows += [{'horizon_h': h, 'model': 'aqi_classifier', **class_score(actual, model.predict(held, h), model.predict_proba(held, h))},
-                 {'horizon_h': h, 'model': 'persistence', **class_score(actual, category_of(held['pm25']), model.persistence_proba(held, h))}]
+        rows += [{'horizon_h': h, 'model': 'aqi_classifier',
+                  **class_score(actual, model.predict(held, h), model.predict_proba(held, h))},
+                 {'horizon_h': h, 'model': 'persistence', **class_score(actual, category_of(held['pm25']),
+                                                                        model.persistence_proba(held, h))}]
     return pl.DataFrame(rows)

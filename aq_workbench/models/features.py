@@ -31,12 +31,14 @@ def known_hours(
     readings:pl.DataFrame   # Readings, long
 )->pl.DataFrame:            # location_id, issued_at (the hour when it was known), parameter, value
     "Usable hourly measurements that came on time; `AqwError` where no hourly PM2.5 is left."
-    hourly = readings.filter(pl.col('period_min') == 60, usable(), pl.col('value').is_not_null(), known_at() <= pl.col('event_ts') + source_lag(),
+    hourly = readings.filter(pl.col('period_min') == 60, usable(), pl.col('value').is_not_null(),
+                             known_at() <= pl.col('event_ts') + source_lag(),
                              ~pl.col('source').str.starts_with('weather-forecast'))
-    if 'pm25' not in hourly['parameter']: raise AqwError(
-        f"no usable hourly PM2.5; {readings.height} rows came, parameters {readings['parameter'].unique().sort().to_list()}, "
-        f"averaging times {readings['period_min'].unique().sort().to_list()} min",
-        "bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
+    if 'pm25' not in hourly['parameter']:
+        raise AqwError(
+f"no usable hourly PM2.5; {readings.height} rows came, parameters {readings['parameter'].unique().sort().to_list()}, "
+f"averaging times {readings['period_min'].unique().sort().to_list()} min",
+"bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
     return hourly.select('location_id', 'parameter', 'value', issued_at=ceil_hour(known_at()))
 
 # %% ../../nbs/06_models/00_features.ipynb #d856bc98
@@ -47,7 +49,8 @@ def wide_hours(
 )->pl.DataFrame:         # One row a place and hour, one column for each name in `AIR`, null where there is no value
     "Hours in wide form; two sensors of one place are averaged, wind direction as a vector."
     wd, angle = hours.filter(pl.col('parameter') == 'wd'), pl.col('value').radians()
-    hours = pl.concat([hours.filter(pl.col('parameter') != 'wd'), wd.with_columns(parameter=pl.lit('wd_east'), value=angle.sin()),
+    hours = pl.concat([hours.filter(pl.col('parameter') != 'wd'),
+                       wd.with_columns(parameter=pl.lit('wd_east'), value=angle.sin()),
                        wd.with_columns(parameter=pl.lit('wd_north'), value=angle.cos())])
     wide = hours.pivot(on='parameter', index=['location_id', 'issued_at'], values='value', aggregate_function='mean')
     return wide.with_columns(pl.lit(None, pl.Float64).alias(c) for c in AIR if c not in wide.columns)
@@ -71,7 +74,8 @@ def city_grid(
     hours = wide.select(pl.datetime_range(pl.col('issued_at').min(), pl.col('issued_at').max(), '1h'))
     stations = wide.filter(pl.col('pm25').is_not_null()).select(pl.col('location_id').unique())
     grid = stations.join(hours, how='cross').join(wide, on=['location_id', 'issued_at'], how='left')
-    grid = grid.join(mean, on='issued_at', how='left', suffix='_city').with_columns(pl.coalesce(c, f'{c}_city') for c in others)
+    grid = (grid.join(mean, on='issued_at', how='left', suffix='_city')
+            .with_columns(pl.coalesce(c, f'{c}_city') for c in others))
     return grid.sort('location_id', 'issued_at').select('location_id', 'issued_at', *AIR)
 
 # %% ../../nbs/06_models/00_features.ipynb #06d435dd
@@ -86,7 +90,8 @@ def add_hour(
 )->pl.DataFrame:
     "Add wind components (m/s), relative humidity (%) and the hour of the day."
     angle = 2*pi*pl.col('issued_at').dt.hour()/24
-    return grid.with_columns(wind_u=-pl.col('ws')*pl.col('wd_east'), wind_v=-pl.col('ws')*pl.col('wd_north'), hour_sin=angle.sin(), hour_cos=angle.cos(),
+    return grid.with_columns(wind_u=-pl.col('ws')*pl.col('wd_east'), wind_v=-pl.col('ws')*pl.col('wd_north'),
+                             hour_sin=angle.sin(), hour_cos=angle.cos(),
                              rh=pl.coalesce('rh', 100*vapour_pressure('dewp')/vapour_pressure('temp')))
 
 # %% ../../nbs/06_models/00_features.ipynb #7a2222ee
@@ -117,8 +122,10 @@ def mean(name, hours)->pl.Expr:
 HORIZONS = (1, 6, 24)
 LOOKBACK_H = 72
 OTHER_POLLUTANTS = [p for p in POLLUTANTS if p != 'pm25']
-NOW = ['pm25', 'near_pm25', 'near_diff', 'city_pm25', *OTHER_POLLUTANTS, 'temp', 'rh', 'dewp', 'ws', 'pres', 'precip', 'blh', 'wind_u', 'wind_v', 'hour_sin', 'hour_cos']
-BEFORE = [*(lag('pm25', h) for h in (1, 2, 3, 6, 18, 23)), *(change('pm25', h) for h in (1, 3)), *(mean('pm25', h) for h in (3, 6, 12, 24, LOOKBACK_H)),
+NOW = ['pm25', 'near_pm25', 'near_diff', 'city_pm25', *OTHER_POLLUTANTS, 'temp', 'rh', 'dewp', 'ws', 'pres', 'precip',
+       'blh', 'wind_u', 'wind_v', 'hour_sin', 'hour_cos']
+BEFORE = [*(lag('pm25', h) for h in (1, 2, 3, 6, 18, 23)), *(change('pm25', h) for h in (1, 3)),
+          *(mean('pm25', h) for h in (3, 6, 12, 24, LOOKBACK_H)),
           *(change('city_pm25', h) for h in (1, 3)), *(mean('city_pm25', h) for h in (6, 24)), change('near_pm25', 1),
           *(change(p, 3) for p in OTHER_POLLUTANTS), *(mean(p, 24) for p in OTHER_POLLUTANTS),
           *(change(p, h) for p in ('temp', 'dewp', 'pres') for h in (3, 24)), change('rh', 3),
@@ -148,9 +155,11 @@ def add_targets(
     horizons=HORIZONS        # Hours ahead
 )->pl.DataFrame:             # With `y_<h>`, PM2.5 (µg/m³), null where it was not measured
     "Add the PM2.5 measured in the hour that ends `h` hours after `issued_at`."
-    hourly = readings.filter(pl.col('parameter') == 'pm25', pl.col('period_min') == 60, usable(), pl.col('value').is_not_null())
+    hourly = readings.filter(pl.col('parameter') == 'pm25', pl.col('period_min') == 60, usable(),
+                             pl.col('value').is_not_null())
     measured = hourly.group_by('location_id', ends=ceil_hour(pl.col('event_ts'))).agg(pl.col('value').mean())
     for h in horizons:
-        target = measured.select('location_id', pl.col('value').alias(f'y_{h}'), issued_at=pl.col('ends') - pl.duration(hours=h))
+        target = measured.select('location_id', pl.col('value').alias(f'y_{h}'),
+                                 issued_at=pl.col('ends') - pl.duration(hours=h))
         features = features.join(target, on=['location_id', 'issued_at'], how='left', maintain_order='left')
     return features

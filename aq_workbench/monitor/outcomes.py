@@ -28,7 +28,8 @@ def scalar_of(
     if hasattr(value, 'item') and getattr(value, 'size', 1) == 1: value = value.item()
     if isinstance(value, str): return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isinf(value):
-        raise AqwError(f"the {what} is {value!r}, a {type(value).__name__}", "log a finite number, or text for a class, one prediction a call")
+        raise AqwError(f"the {what} is {value!r}, a {type(value).__name__}",
+                       "log a finite number, or text for a class, one prediction a call")
     return float(value)
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #70976fa8
@@ -57,7 +58,8 @@ def jsonable(
     def plain(value): return value.isoformat() if hasattr(value, 'isoformat') else value.item()
     try: return json.loads(json.dumps(metadata, default=plain, allow_nan=False))
     except (TypeError, ValueError, AttributeError) as e:
-        raise AqwError(f"the metadata cannot be written as JSON: {metadata}", "use numbers, text, lists and dicts") from e
+        raise AqwError(f"the metadata cannot be written as JSON: {metadata}",
+                       "use numbers, text, lists and dicts") from e
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #8057576e
 def checked_pair(
@@ -84,7 +86,8 @@ def prediction_record(
         metadata['probabilities'] = class_probabilities(metadata['probabilities'])
         predicted, came = class_label(predicted), None if came is None else class_label(came)
     if came is not None and type(came) is not type(predicted):
-        raise AqwError(f"predicted {predicted!r} but the outcome is {came!r}", "log both as numbers or both as class names")
+        raise AqwError(f"predicted {predicted!r} but the outcome is {came!r}",
+                       "log both as numbers or both as class names")
     return {'created_ts': at.isoformat(), 'prediction': predicted, 'actual': came, 'metadata': jsonable(metadata)}
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #bd8b2a1b
@@ -123,9 +126,12 @@ def window_metrics(
     "Scores of the last predictions that have an outcome."
     if window_size < 1: raise AqwError(f"the window is {window_size} predictions long", "give at least 1")
     known = [r for r in records if r['actual'] is not None][-window_size:]
-    if not known: raise AqwError(f"none of {len(records)} logged predictions has an outcome", "log predictions together with what came")
+    if not known:
+        raise AqwError(f"none of {len(records)} logged predictions has an outcome",
+                       "log predictions together with what came")
     kinds = {type(r['prediction']) for r in known}
-    if len(kinds) > 1: raise AqwError("the window mixes numbers and classes", "give each model a monitor and a path of its own")
+    if len(kinds) > 1:
+        raise AqwError("the window mixes numbers and classes", "give each model a monitor and a path of its own")
     return class_metrics(known) if kinds == {str} else number_metrics(known)
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #afea7507
@@ -137,7 +143,8 @@ def read_log(
     records = []
     for i, line in enumerate(filter(None, path.read_text(encoding='utf-8').split('\n')), 1):
         try: records.append({key: json.loads(line)[key] for key in ('created_ts', 'prediction', 'actual', 'metadata')})
-        except (ValueError, KeyError, TypeError) as e: raise AqwError(f"line {i} of {path.name} is no record of a prediction", "repair or remove that line") from e
+        except (ValueError, KeyError, TypeError) as e:
+            raise AqwError(f"line {i} of {path.name} is no record of a prediction", "repair or remove that line") from e
     return records
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #677a34cd
@@ -147,7 +154,8 @@ def append_log(
 )->Path:                  # The same
     "Append records as JSON lines, in one write."
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('ab') as f: f.write(''.join(json.dumps(r, ensure_ascii=False, allow_nan=False) + '\n' for r in records).encode())
+    with path.open('ab') as f:
+        f.write(''.join(json.dumps(r, ensure_ascii=False, allow_nan=False) + '\n' for r in records).encode())
     return path
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #cedc8d6b
@@ -191,12 +199,14 @@ def horizon_performance(
     rows:pl.DataFrame   # Forecasts of one horizon with outcome and persistence
 )->dict:                # n, rmse, mae, bias, r2, rmse_persistence, relative_rmse, coverage90
     "Scores of one horizon, beside persistence on the same rows."
-    optional = {name: rows[col].to_numpy() for name, col in (('median', 'median'), ('lo', 'lo90'), ('hi', 'hi90')) if col in rows.columns}
+    optional = {name: rows[col].to_numpy() for name, col in (('median', 'median'), ('lo', 'lo90'), ('hi', 'hi90'))
+                if col in rows.columns}
     actual = rows['actual'].to_numpy()
     own, naive = score(actual, rows['mean'].to_numpy(), **optional), score(actual, rows['persistence'].to_numpy())
     relative = own['rmse']/naive['rmse'] if naive['rmse'] else None
     figures = {**own, 'rmse_persistence': naive['rmse'], 'relative_rmse': relative}
-    return {k: finite(figures.get(k)) for k in ('n', 'rmse', 'mae', 'bias', 'r2', 'rmse_persistence', 'relative_rmse', 'coverage90')}
+    return {k: finite(figures.get(k)) for k in ('n', 'rmse', 'mae', 'bias', 'r2', 'rmse_persistence', 'relative_rmse',
+                                                'coverage90')}
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #f0f4549c
 def performance(
@@ -204,7 +214,8 @@ def performance(
 )->dict:                  # '1', '6', '24' -> scores; a horizon without outcomes is absent
     "Scores of each horizon over the forecasts that have an outcome and a persistence."
     known = joined.drop_nulls(['actual', 'persistence'])
-    return {str(h): horizon_performance(known.filter(pl.col('horizon_h') == h)) for h in sorted(known['horizon_h'].unique())}
+    return {str(h): horizon_performance(known.filter(pl.col('horizon_h') == h))
+            for h in sorted(known['horizon_h'].unique())}
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #5ef3697b
 def performance_change(

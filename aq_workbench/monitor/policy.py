@@ -39,7 +39,7 @@ def drift_findings(
     n, of = report['summary']['n_drifted'], report['summary']['n_features']
     many, hit = exceeds(n/of, max_share), [f for f in report['drifted_features'] if same_parameter(f, critical)]
     tested = any(same_parameter(f, critical) for f in report['features'])
-    findings = [(many, f"{n} of {of} features drifted ({n/of:.0%}), {'' if many else 'not '}more than {max_share:.0%}.")]
+    findings = ([(many, f"{n} of {of} features drifted ({n/of:.0%}), {'' if many else 'not '}more than {max_share:.0%}.")])
     if hit: return [*findings, (True, f"Critical features drifted: {', '.join(hit)}.")]
     return [*findings, (False, "No critical feature that was tested drifted.")] if tested else findings
 
@@ -60,9 +60,14 @@ def judge_drift(
     critical:tuple      # Features of which none may drift
 )->dict:                # findings, saw, could_not_see
     "Everything that the rule takes from drift."
-    if not report: return {'findings': [], 'saw': None, 'could_not_see': ["No drift report came, so nothing is known about drift."]}
-    saw = {k: report[k] for k in ('method', 'threshold', 'drifted_features')} | {k: report['summary'][k] for k in ('n_features', 'n_drifted', 'drift_percentage')}
-    return {'findings': drift_findings(report, max_share, critical), 'saw': saw, 'could_not_see': drift_blind_spots(report, critical)}
+    if not report:
+        return {'findings': [], 'saw': None,
+                'could_not_see': ["No drift report came, so nothing is known about drift."]}
+    saw = {k: report[k] for k in ('method', 'threshold', 'drifted_features')} | {k: report['summary'][k]
+                                                                                 for k in ('n_features', 'n_drifted',
+                                                                                     'drift_percentage')}
+    return {'findings': drift_findings(report, max_share, critical), 'saw': saw,
+            'could_not_see': drift_blind_spots(report, critical)}
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #7bf7336a
 def judge_horizon(
@@ -73,7 +78,8 @@ def judge_horizon(
 )->dict|str:            # What was seen, or a sentence why it could not be
     "The change of one horizon's relative error."
     if not reference: return f"At {h} h there is no evaluation of the training to compare with."
-    if recent['n'] < min_outcomes: return f"At {h} h only {recent['n']} forecasts have an outcome, at least {min_outcomes} are needed."
+    if recent['n'] < min_outcomes:
+        return f"At {h} h only {recent['n']} forecasts have an outcome, at least {min_outcomes} are needed."
     change = performance_change(recent, reference)
     if change is None: return f"At {h} h persistence made no error, so there is no ratio to compare."
     return {'n': recent['n'], 'relative_rmse': recent['rmse']/recent['rmse_persistence'],
@@ -87,8 +93,9 @@ def fall_finding(
 )->tuple:             # (calls for training, sentence)
     "The rule's question on one horizon."
     fell = exceeds(seen['change'], max_fall)
-    return fell, (f"At {h} h the RMSE relative to persistence changed by {seen['change']:+.1%} ({seen['relative_rmse']:.3f} now, "
-                  f"{seen['reference_relative_rmse']:.3f} at training), {'' if fell else 'not '}more than {max_fall:+.0%}.")
+    return fell, (f"At {h} h the RMSE relative to persistence changed by {seen['change']:+.1%} "
+                  f"({seen['relative_rmse']:.3f} now, " f"{seen['reference_relative_rmse']:.3f} at training), "
+                                                        f"{'' if fell else 'not '}more than {max_fall:+.0%}.")
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #f69bdec4
 def judge_performance(
@@ -98,7 +105,10 @@ def judge_performance(
 )->dict:                     # findings, saw, could_not_see
     "Everything that the rule takes from performance."
     recent, reference = ((performance or {}).get(k) or {} for k in ('recent', 'reference'))
-    if not recent: return {'findings': [], 'saw': None, 'could_not_see': ["No forecast has an outcome yet, so performance is not known and only drift decided."]}
+    if not recent:
+        return {'findings': [], 'saw': None,
+                'could_not_see':
+                ["No forecast has an outcome yet, so performance is not known and only drift decided."]}
     found = {h: judge_horizon(h, recent[h], reference.get(h), min_outcomes) for h in recent}
     saw = {h: s for h, s in found.items() if isinstance(s, dict)}
     return {'findings': [fall_finding(h, s, max_fall) for h, s in saw.items()], 'saw': saw or None,
@@ -112,8 +122,9 @@ def rule_text(
     min_outcomes:int     # Forecasts with an outcome that a horizon needs
 )->str:                  # One sentence
     "The rule in words."
-    return (f"Retrain when more than {max_share:.0%} of the features drift, or one of {', '.join(critical)} drifts, or the RMSE relative to "
-            f"persistence rises by more than {max_fall:.0%} at a horizon with at least {min_outcomes} outcomes.")
+    return (f"Retrain when more than {max_share:.0%} of the features drift, or one of {', '.join(critical)} drifts, or "
+            f"the RMSE relative to " f"persistence rises by more than {max_fall:.0%} at a horizon with at least "
+                                     f"{min_outcomes} outcomes.")
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #5615fda4
 @dataclass(frozen=True)
@@ -135,7 +146,8 @@ class RetrainPolicy:
         fall = judge_performance(performance, self.max_fall, self.min_outcomes)
         findings, text = drift['findings'] + fall['findings'], rule_text(*astuple(self))
         retrain = any(calls for calls, _ in findings)
-        return {'rule': {'text': text, **asdict(self), 'critical': list(self.critical)}, 'city': city, 'asof': utc(asof).isoformat(),
-                'retrain': retrain, 'decision': 'retrain' if retrain else 'keep',
-                'reasons': [sentence for calls, sentence in findings if calls == retrain] or ["Nothing could be judged."],
-                'saw': {'drift': drift['saw'], 'performance': fall['saw']}, 'could_not_see': drift['could_not_see'] + fall['could_not_see']}
+        return {'rule': {'text': text, **asdict(self), 'critical': list(self.critical)}, 'city': city,
+                'asof': utc(asof).isoformat(), 'retrain': retrain, 'decision': 'retrain' if retrain else 'keep',
+                'reasons': [sentence for calls, sentence in findings if calls == retrain]
+                or ["Nothing could be judged."], 'saw': {'drift': drift['saw'], 'performance': fall['saw']},
+                'could_not_see': drift['could_not_see'] + fall['could_not_see']}

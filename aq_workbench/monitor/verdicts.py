@@ -56,7 +56,9 @@ def drift_of(
     trained = hours.filter(pl.col('event_ts') <= fit_end)
     season = same_season(trained, asof=asof, days=days)
     reference, kind = (season, 'same season') if season.height >= current.height else (trained, 'whole training')
-    if reference.is_empty() or current.is_empty(): raise AqwError(f"no hours to compare: {reference.height} of the training, {current.height} of the last {days} days", "fetch newer data, or choose another asof")
+    if reference.is_empty() or current.is_empty():
+        raise AqwError(f"no hours to compare: {reference.height} of the training, {current.height} of the last {days} "
+                       f"days", "fetch newer data, or choose another asof")
     features = [p for p in (*POLLUTANTS, *WEATHER) if p in hours.columns]
     report = DataDriftDetector(reference.to_pandas(), threshold=threshold).detect_drift(current.to_pandas(), features)
     return {**report, 'reference': kind, 'window_days': days}
@@ -68,7 +70,8 @@ def reference_performance(
 )->dict:                  # {'1': {'rmse', 'rmse_persistence', 'relative_rmse', 'n'}}
     "What the champion reached in its own evaluation, in the shape of `monitor.performance`."
     found = [h for h in horizons if f'rmse_{h}h' in metrics and f'rmse_{h}h_persistence' in metrics]
-    return {h: {'n': int(metrics[f'n_{h}h']), 'rmse': metrics[f'rmse_{h}h'], 'rmse_persistence': metrics[f'rmse_{h}h_persistence'],
+    return {h: {'n': int(metrics[f'n_{h}h']), 'rmse': metrics[f'rmse_{h}h'],
+                'rmse_persistence': metrics[f'rmse_{h}h_persistence'],
                 'relative_rmse': metrics[f'rmse_{h}h']/metrics[f'rmse_{h}h_persistence']} for h in found}
 
 # %% ../../nbs/10_monitor/02_verdicts.ipynb #4029ab7c
@@ -89,7 +92,8 @@ def save_frames(
     "Write the frames that the report draws."
     if joined.is_empty(): return {}
     columns = ['target_ts', 'location_id', 'horizon_h', 'mean', 'lo90', 'hi90', 'actual', 'persistence']
-    frames = {'forecast': joined.select(columns).sort('location_id', 'horizon_h', 'target_ts'), 'error': daily_error(joined)}
+    frames = {'forecast': joined.select(columns).sort('location_id', 'horizon_h', 'target_ts'),
+              'error': daily_error(joined)}
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items(): frame.write_parquet(folder/f'{name}.parquet')
     return {name: str(folder/f'{name}.parquet') for name in frames}
@@ -106,17 +110,22 @@ def watch_city(
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, name = city_asof(store, city, asof), f'pm25_regressor-{city_slug(city)}'
     champion = registry.champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} to watch", f"train one: aqw train --cities {quoted(city)}")
+    if champion is None:
+        raise AqwError(f"no model of {city!r} to watch", f"train one: aqw train --cities {quoted(city)}")
     hours = city_hours(city_rows(store, city, asof=moment).collect())
-    drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days, threshold=settings.drift_threshold)
-    joined = recent_outcomes(store, city, version=champion['version'], since=moment - timedelta(days=days), asof=moment, until=moment)
+    drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days,
+                     threshold=settings.drift_threshold)
+    joined = recent_outcomes(store, city, version=champion['version'], since=moment - timedelta(days=days), asof=moment,
+                             until=moment)
     recent = performance(joined) if joined.height else {}
     seen = {'recent': recent, 'reference': reference_performance(champion['metrics'], list(recent))}
     verdict = RetrainPolicy().decide(drift, seen, city=city, asof=moment)
     whole = {**verdict, 'model': name, 'version': champion['version'], 'drift': drift, 'performance': seen}
-    row = pl.DataFrame({'city': [city], 'event_ts': [moment], 'verdict': [json.dumps(whole)], 'retrain': [verdict['retrain']]})
+    row = pl.DataFrame({'city': [city], 'event_ts': [moment], 'verdict': [json.dumps(whole)],
+                        'retrain': [verdict['retrain']]})
     store.write(row, 'verdicts')
-    return {'drift': drift, 'performance': seen, 'verdict': verdict, 'frames': save_frames(joined, Path(frames)) if frames else {}}
+    return {'drift': drift, 'performance': seen, 'verdict': verdict, 'frames': save_frames(joined, Path(frames))
+            if frames else {}}
 
 # %% ../../nbs/10_monitor/02_verdicts.ipynb #2e86761e
 def last_verdict(
@@ -126,8 +135,11 @@ def last_verdict(
     "The newest verdict on a city."
     store = FeatureStore(settings)
     if 'verdicts' not in store.groups(): return None
-    names = [c for c in store.scan('verdicts').select(pl.col('city').unique()).collect()['city'] if city_slug(c) == city_slug(city)]
+    names = [c for c in store.scan('verdicts').select(pl.col('city').unique()).collect()['city']
+             if city_slug(c) == city_slug(city)]
     rows = store.scan('verdicts', where=pl.col('city').is_in(names)).sort('event_ts').tail(1).collect()
     if not rows.height: return None
     try: return json.loads(rows['verdict'].item())
-    except ValueError as e: raise AqwError(f"the newest verdict on {rows['city'].item()} is damaged: {e}", f"aqw monitor --cities {quoted(rows['city'].item())}") from e
+    except ValueError as e:
+        raise AqwError(f"the newest verdict on {rows['city'].item()} is damaged: {e}",
+                       f"aqw monitor --cities {quoted(rows['city'].item())}") from e

@@ -37,11 +37,16 @@ def parameters_of(
     "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
     import nbformat
     try: cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
-    except (ValueError, AttributeError, nbformat.ValidationError) as e: raise AqwError(f"{notebook} is no notebook: {e}", "restore it from a backup; or move it away, and aqw init makes a fresh copy") from e
-    if len(cells) != 1: raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one", "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
+    except (ValueError, AttributeError, nbformat.ValidationError) as e:
+        raise AqwError(f"{notebook} is no notebook: {e}",
+                       "restore it from a backup; or move it away, and aqw init makes a fresh copy") from e
+    if len(cells) != 1:
+        raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one",
+                       "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
     try: return {n.targets[0].id: ast.literal_eval(n.value) for n in ast.parse(cells[0].source).body}
     except (AttributeError, ValueError, SyntaxError) as e:
-        raise AqwError(f"the `parameters` cell of {notebook.name} holds more than literals: {e}", "move everything but name = literal to the next cell") from e
+        raise AqwError(f"the `parameters` cell of {notebook.name} holds more than literals: {e}",
+                       "move everything but name = literal to the next cell") from e
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #f3c5666d
 def check_parameters(
@@ -51,7 +56,9 @@ def check_parameters(
     "`given`, when the notebook knows every name; else an `AqwError` that lists those it knows."
     known = parameters_of(notebook)
     unknown = sorted(set(given) - set(known))
-    if unknown: raise AqwError(f"{notebook.name} has no parameters {unknown}; it has {sorted(known)}", "correct the name, or add it to the notebook's `parameters` cell")
+    if unknown:
+        raise AqwError(f"{notebook.name} has no parameters {unknown}; it has {sorted(known)}",
+                       "correct the name, or add it to the notebook's `parameters` cell")
     return given
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #6384ff6a
@@ -64,7 +71,8 @@ def json_text(
     if len(flat) + indent <= 160 or not isinstance(value, (dict, list)) or not value: return flat
     named = isinstance(value, dict)
     start, end = '{}' if named else '[]'
-    items = [json.dumps(k, ensure_ascii=False) + ': ' + json_text(v, indent + 1) for k, v in value.items()] if named else [json_text(v, indent + 1) for v in value]
+    items = [json.dumps(k, ensure_ascii=False) + ': ' + json_text(v, indent + 1) for k,
+             v in value.items()] if named else [json_text(v, indent + 1) for v in value]
     line = '\n' + ' '*(indent + 1)
     return start + line + f',{line}'.join(items) + line[:-1] + end
 
@@ -72,7 +80,8 @@ class NotebookResult:
     "What a notebook hands to its run: JSON for machines, the same as text for people."
     def __init__(self, result:dict): self.result = result
 
-    def _repr_mimebundle_(self, include=None, exclude=None): return {'application/json': self.result, 'text/plain': json_text(self.result)}
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {'application/json': self.result, 'text/plain': json_text(self.result)}
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #d4b9e05a
 def result_of(
@@ -82,7 +91,9 @@ def result_of(
     import nbformat
     outputs = nbformat.read(executed, as_version=4).cells[-1].get('outputs', [])
     found = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
-    if not found: raise AqwError(f"{executed} shows no result", "its last cell should be NotebookResult(result), from aq_workbench.pipeline")
+    if not found:
+        raise AqwError(f"{executed} shows no result",
+                       "its last cell should be NotebookResult(result), from aq_workbench.pipeline")
     return found[-1]
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #e286354e
@@ -102,7 +113,8 @@ def failure(
     known = ours or error.ename in ('AqwError', 'NotebookFailed')
     kind = getattr(builtins, error.ename, None)
     if isinstance(kind, type) and issubclass(kind, OSError): known, do = True, machine_error(OSError(what)).do
-    return NotebookFailed(what if known else f"{error.ename}: {what}", do if known else f"open {executed}: the failing cell is marked", str(executed))
+    return NotebookFailed(what if known else f"{error.ename}: {what}",
+                          do if known else f"open {executed}: the failing cell is marked", str(executed))
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #954122be
 def kernels_with_log(
@@ -126,11 +138,15 @@ def run_notebook(
     "Run a notebook with parameters and give its result; `NotebookFailed` with the reason when a cell raises."
     import papermill
     check_parameters(notebook, parameters)
-    if executed.resolve() == notebook.resolve(): raise AqwError(f"{notebook} would be written over by its own run", "choose another folder for executed notebooks")
+    if executed.resolve() == notebook.resolve():
+        raise AqwError(f"{notebook} would be written over by its own run",
+                       "choose another folder for executed notebooks")
     executed.parent.mkdir(parents=True, exist_ok=True)
     log = executed.with_suffix('.log')
-    try: papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name='python3', progress_bar=False, kernel_manager_class=kernels_with_log(log),
-                                        start_timeout=STARTS_S, cwd=str(executed.parent), extra_arguments=['--IPKernelApp.log_level=CRITICAL'])
+    try:
+        papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name='python3', progress_bar=False,
+                                   kernel_manager_class=kernels_with_log(log), start_timeout=STARTS_S,
+                                   cwd=str(executed.parent), extra_arguments=['--IPKernelApp.log_level=CRITICAL'])
     except papermill.PapermillExecutionError as e: raise failure(e, executed) from e
     finally:
         if log.exists() and not log.stat().st_size: log.unlink()
@@ -160,7 +176,9 @@ def cells_of(
     notebook:Path   # Any
 )->list|None:       # Kind and source of each cell; None where it cannot be read
     "What a notebook says, without outputs and metadata."
-    try: return [(c['cell_type'], ''.join(c['source'])) for c in json.loads(notebook.read_text(encoding='utf-8'))['cells']]
+    try:
+        return [(c['cell_type'], ''.join(c['source']))
+                for c in json.loads(notebook.read_text(encoding='utf-8'))['cells']]
     except (ValueError, KeyError, TypeError): return None
 
 def edited_notebooks(
@@ -221,10 +239,13 @@ def run_city(
     for stage in job.stages:
         tell(job.city, stage, 'begins', 0.)
         executed, start = folder/f'{STAGES[stage]}.ipynb', time.perf_counter()
-        try: done.results[stage] = run_notebook(notebook_for(job.home, executed.stem), executed, parameters_for(job, stage, folder))
+        try:
+            done.results[stage] = run_notebook(notebook_for(job.home, executed.stem), executed,
+                                               parameters_for(job, stage, folder))
         except Exception as e:
             e = machine_error(e) if isinstance(e, OSError) else e
-            done.failed = {'stage': stage, 'reason': str(e.what if isinstance(e, AqwError) else f'{type(e).__name__}: {e}'),
+            done.failed = {'stage': stage,
+                           'reason': str(e.what if isinstance(e, AqwError) else f'{type(e).__name__}: {e}'),
                            'do': getattr(e, 'do', ''), 'notebook': getattr(e, 'notebook', str(executed))}
         done.seconds[stage] = round(time.perf_counter() - start, 1)
         tell(job.city, stage, 'failed' if done.failed else 'done', done.seconds[stage])
@@ -239,8 +260,10 @@ def finished(
     "A worker's result; one that died is a failed city."
     try: return future.result()
     except Exception as e:
-        return CityResult(job.city, failed={'stage': 'worker', 'reason': f"the worker process died ({type(e).__name__})",
-                                            'do': 'perhaps out of memory: run fewer cities at once with --workers 1', 'notebook': ''})
+        return CityResult(job.city, failed={'stage': 'worker',
+                                            'reason': f"the worker process died ({type(e).__name__})",
+                                            'do': 'perhaps out of memory: run fewer cities at once with --workers 1',
+                                            'notebook': ''})
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #fc21d5d0
 def put(queue, *news): queue.put(news)
@@ -269,7 +292,8 @@ def run_cities(
     "Run the cities in a pool of processes, in the order of the jobs; news are passed on while they run."
     if workers < 0: raise AqwError(f"workers={workers}", "give a number of processes, or 0 for one a core")
     context = get_context('spawn')
-    with context.Manager() as manager, ProcessPoolExecutor(min(workers or os.cpu_count(), len(jobs)), mp_context=context) as pool:
+    with context.Manager() as manager, ProcessPoolExecutor(min(workers or os.cpu_count(), len(jobs)),
+                                                           mp_context=context) as pool:
         news = manager.Queue()
         futures = {pool.submit(run_city, job, news_to(news)): job for job in jobs}
         while not all(f.done() for f in futures):
@@ -287,10 +311,13 @@ def one_run(
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
     except Timeout as e:
-        who = 'process {process}, since {since}'.format(**json.loads(note.read_text(encoding='utf-8'))) if note.exists() else 'unknown'
-        raise AqwError(f"another run is at work on {root}: {who}", "wait for it to end, or give this one a home of its own with AQW_HOME") from e
+        who = 'process {process}, since {since}'.format(
+            **json.loads(note.read_text(encoding='utf-8'))) if note.exists() else 'unknown'
+        raise AqwError(f"another run is at work on {root}: {who}",
+                       "wait for it to end, or give this one a home of its own with AQW_HOME") from e
     try:
-        note.write_text(json.dumps({'process': os.getpid(), 'since': now().isoformat(timespec='seconds')}), encoding='utf-8')
+        note.write_text(json.dumps({'process': os.getpid(), 'since': now().isoformat(timespec='seconds')}),
+                        encoding='utf-8')
         yield
     finally:
         note.unlink(missing_ok=True)
@@ -307,8 +334,9 @@ def city_entry(
     frames = {name: Path(p).relative_to(run_folder).as_posix() for name, p in watch.get('frames', {}).items()}
     return {**fetch, **{k: v for k, v in train.items() if k != 'trained'}, 'trained': train.get('trained', False),
             **{k: watch[k] for k in ('drift', 'performance', 'verdict') if k in watch},
-            'newest': issued.get('newest', []), 'forecasts_added': issued.get('added', 0), 'forecast': {k: v for k, v in issued.items() if k != 'newest'} or None,
-            'frames': frames, 'seconds': done.seconds}
+            'newest': issued.get('newest', []), 'forecasts_added': issued.get('added', 0),
+            'forecast': {k: v for k, v in issued.items() if k != 'newest'} or None, 'frames': frames,
+            'seconds': done.seconds}
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #4f5bcdcc
 def save_results(
@@ -318,8 +346,10 @@ def save_results(
 )->Path:                       # results.json
     "Write the run's results.json; `AqwError` where it cannot be."
     folder = below(reports_root(settings).resolve()/'runs', run)
-    whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'), 'source': settings.source, 'simulated': settings.source == 'sandbox',
-             'cities': {r.city: city_entry(r, folder) for r in results if not r.failed}, 'failed': {r.city: r.failed for r in results if r.failed}}
+    whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'),
+             'source': settings.source, 'simulated': settings.source == 'sandbox',
+             'cities': {r.city: city_entry(r, folder) for r in results if not r.failed},
+             'failed': {r.city: r.failed for r in results if r.failed}}
     path = folder/'results.json'
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -327,5 +357,6 @@ def save_results(
     except OSError as e:
         why = f"the disk of {folder} is full" if e.errno == ENOSPC else f"{path} cannot be written: {e.strerror}"
         reasons = ''.join(f"; {r.city} had failed: {r.failed['reason']}" for r in results if r.failed)
-        raise AqwError(f"{why}; the results of this run were not kept, what the store took is safe{reasons}", "free some space or set AQW_HOME to another disk, then run again") from e
+        raise AqwError(f"{why}; the results of this run were not kept, what the store took is safe{reasons}",
+                       "free some space or set AQW_HOME to another disk, then run again") from e
     return path

@@ -28,8 +28,10 @@ GREY, PALE = '#8C8C8C', '#D0D0D0'
 HOUSE = {'font': 'Liberation Sans, Arial, Helvetica, sans-serif', 'background': 'white',
          'view': {'stroke': None},
          'axis': {'labelFontSize': LETTERS, 'titleFontSize': LETTERS, 'titleFontWeight': 'normal', 'labelColor': INK,
-                  'titleColor': INK, 'gridColor': '#E8E8E8', 'domainColor': GREY, 'tickColor': GREY, 'labelOverlap': True},
-         'legend': {'labelFontSize': LETTERS, 'title': None, 'orient': 'top', 'labelLimit': 0, 'columnPadding': 14, 'offset': 6, 'labelColor': INK},
+                  'titleColor': INK, 'gridColor': '#E8E8E8', 'domainColor': GREY, 'tickColor': GREY,
+                  'labelOverlap': True},
+         'legend': {'labelFontSize': LETTERS, 'title': None, 'orient': 'top', 'labelLimit': 0, 'columnPadding': 14,
+                    'offset': 6, 'labelColor': INK},
          'header': {'labelFontSize': LETTERS, 'title': None, 'labelColor': INK},
          'text': {'fontSize': LETTERS, 'color': INK}}
 
@@ -39,7 +41,8 @@ def in_house(
     *, simulated:bool=False    # Were the data made by the sandbox?
 )->alt.TopLevelMixin:          # The same with fonts, colours and perhaps the notice
     "A chart in the workbench's look, marked SIMULATED where its data are."
-    notice = {'title': alt.Title('SIMULATED DATA', color=ORANGE, fontSize=LETTERS + 2, anchor='middle')} if simulated else {}
+    notice = {'title': alt.Title('SIMULATED DATA', color=ORANGE, fontSize=LETTERS + 2,
+                                 anchor='middle')} if simulated else {}
     return chart.configure(**HOUSE).properties(**notice)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #51e8fad0
@@ -63,7 +66,9 @@ def whole_grid(
     "Rows on a whole grid of times; `AqwError` where a time comes twice."
     keys = [by, time] if by else [time]
     twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
-    if twice.height: raise AqwError(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}", "draw one station and one horizon at a time")
+    if twice.height:
+        raise AqwError(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}",
+                       "draw one station and one horizon at a time")
     if frame.is_empty(): return frame
     return frame.sort(keys).upsample(time, every=every, group_by=by).with_columns(pl.col(keys[:-1]).forward_fill())
 
@@ -74,7 +79,9 @@ def series_of(
     *, index:list[str]        # Columns to keep: the time, and perhaps a horizon (first)
 )->pl.DataFrame:              # The index, series, value, alone
     "Columns as series, with the values that no line can show marked `alone`."
-    rows = grid.select(*index, *names).unpivot(index=index, variable_name='series').with_columns(pl.col('series').replace(names))
+    rows = (grid.select(*index, *names)
+            .unpivot(index=index, variable_name='series')
+            .with_columns(pl.col('series').replace(names)))
     value, groups = pl.col('value'), ['series', *index[:-1]]
     lonely = value.is_not_null() & value.shift(1).over(groups).is_null() & value.shift(-1).over(groups).is_null()
     return rows.with_columns(alone=lonely)
@@ -98,7 +105,8 @@ def draw_lines(
     "Series as lines that break at gaps; persistence is thin."
     at = base.encode(y=alt.Y('value:Q', **axis), color=colour)
     weight = alt.condition("datum.series == 'persistence'", alt.value(1), alt.value(1.6))
-    return [at.mark_line().encode(strokeWidth=weight), at.transform_filter('datum.alone').mark_point(filled=True, size=10, opacity=1)]
+    return [at.mark_line().encode(strokeWidth=weight), at.transform_filter('datum.alone').mark_point(filled=True,
+        size=10, opacity=1)]
 
 # %% ../../nbs/11_plots/00_theme.ipynb #cc22f6c0
 def utc_axis(
@@ -107,10 +115,12 @@ def utc_axis(
 )->alt.X:
     "The x axis of hours in UTC."
     years = ' – '.join(str(y) for y in sorted({t.year for t in frame[time].drop_nulls()}))
-    return alt.X(f'{time}:T', scale=alt.Scale(type='utc'), title=f'hour ending (UTC), {years}', axis=alt.Axis(format='%-d %b', tickCount=7, grid=False, labelFlush=False))
+    return alt.X(f'{time}:T', scale=alt.Scale(type='utc'), title=f'hour ending (UTC), {years}',
+                 axis=alt.Axis(format='%-d %b', tickCount=7, grid=False, labelFlush=False))
 
 # %% ../../nbs/11_plots/00_theme.ipynb #a1287a89
-HOVER = {'target_ts': 'hour ending (UTC)', 'actual': 'measured', 'mean': 'forecast', 'lo90': '5 %', 'hi90': '95 %', 'persistence': 'persistence'}
+HOVER = {'target_ts': 'hour ending (UTC)', 'actual': 'measured', 'mean': 'forecast', 'lo90': '5 %', 'hi90': '95 %',
+         'persistence': 'persistence'}
 
 def hover_of(
     frame:pl.DataFrame   # Columns among `HOVER`
@@ -118,13 +128,15 @@ def hover_of(
     "What the pointer shows over an hour."
     when = {'timeUnit': 'utcyearmonthdatehours', 'format': '%Y-%m-%d %H:00', 'type': 'temporal'}
     number = {'format': '.1f', 'type': 'quantitative'}
-    return [alt.Tooltip(field=c, title=title, **(when if c == 'target_ts' else number)) for c, title in HOVER.items() if c in frame.columns]
+    return [alt.Tooltip(field=c, title=title, **(when if c == 'target_ts' else number)) for c,
+            title in HOVER.items() if c in frame.columns]
 
 # %% ../../nbs/11_plots/00_theme.ipynb #04beb399
 FIT = alt.AutoSizeParams(type='fit', contains='padding')   # Width and height then include axes and legend
 
 def plot_forecast(
-    frame:pd.DataFrame|pl.DataFrame,   # target_ts, mean, lo90, hi90, actual (µg/m³), perhaps persistence: one station, one horizon
+    # target_ts, mean, lo90, hi90, actual (µg/m³), perhaps persistence: one station, one horizon
+    frame:pd.DataFrame|pl.DataFrame,
     *, asof=None,                      # Moment up to which hours were measured
     simulated:bool=False,              # Mark the chart SIMULATED
     width:int=WIDTH,                   # Pixels, with the axes
@@ -134,9 +146,12 @@ def plot_forecast(
     rows = whole_grid(columns_of(frame, 'target_ts', 'mean', 'lo90', 'hi90', 'actual'), 'target_ts')
     names = {c: HOVER[c] for c in ('persistence', 'mean', 'actual') if c in rows.columns}
     x, colour = utc_axis(rows, 'target_ts'), colour_of(['90 % interval', *names.values()])
-    band = alt.Chart(rows.with_columns(series=pl.lit('90 % interval'))).mark_area().encode(x=x, y=alt.Y('lo90:Q', title='PM2.5 (µg/m³)'), y2='hi90:Q', color=colour)
+    band = (alt.Chart(rows.with_columns(series=pl.lit('90 % interval')))
+            .mark_area()
+            .encode(x=x, y=alt.Y('lo90:Q', title='PM2.5 (µg/m³)'), y2='hi90:Q', color=colour))
     drawn = draw_lines(alt.Chart(series_of(rows, names, index=['target_ts'])).encode(x=x), colour)
-    border = [alt.Chart(pl.DataFrame({'target_ts': [asof]})).mark_rule(strokeDash=[4, 3], color=INK).encode(x='target_ts:T')] if asof else []
+    border = [alt.Chart(pl.DataFrame({'target_ts': [asof]})).mark_rule(strokeDash=[4, 3], color=INK)
+              .encode(x='target_ts:T')] if asof else []
     hover = alt.Chart(rows).mark_rule(color='transparent', strokeWidth=5).encode(x=x, tooltip=hover_of(rows))
     chart = alt.layer(band, *drawn, *border, hover).properties(width=width, height=height, autosize=FIT)
     return in_house(chart, simulated=simulated)
@@ -152,11 +167,14 @@ def plot_error(
     names = {'rmse_persistence': 'persistence', 'rmse': 'forecast'}
     rows = columns_of(frame, 'date', 'horizon_h', *names).select('horizon_h', pl.col('date').cast(pl.Date), *names)
     rows = series_of(whole_grid(rows, 'date', every='1d', by='horizon_h'), names, index=['horizon_h', 'date'])
-    base = alt.Chart().encode(x=alt.X('date:T', scale=alt.Scale(type='utc'), title='day (UTC)', axis=alt.Axis(format='%-d %b', grid=False, tickCount=6, labelFlush=False)))
+    base = (alt.Chart()
+            .encode(x=alt.X('date:T', scale=alt.Scale(type='utc'), title='day (UTC)',
+                            axis=alt.Axis(format='%-d %b', grid=False, tickCount=6, labelFlush=False))))
     lines = draw_lines(base, colour_of(names.values()), title='RMSE (µg/m³)', axis=alt.Axis(tickCount=4, minExtent=30))
     panels = alt.layer(*lines, data=rows).properties(width=width - 60, height=height)
     head = alt.Header(labelExpr="datum.value + ' h ahead'", labelOrient='top', labelAnchor='start', labelPadding=3)
-    return in_house(panels.facet(row=alt.Row('horizon_h:O', header=head), spacing=10).resolve_scale(y='independent'), simulated=simulated)
+    return in_house(panels.facet(row=alt.Row('horizon_h:O', header=head), spacing=10).resolve_scale(y='independent'),
+                    simulated=simulated)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #5961b6eb
 MODELS = {'forecaster': 'forecast', 'persistence': 'persistence', 'same_hour_yesterday': 'same hour yesterday'}
@@ -168,7 +186,8 @@ def plot_skill(
     height:int=210                      # Pixels, with axis and legend
 )->alt.LayerChart:
     "RMSE by horizon, beside persistence and the same hour yesterday."
-    rows = columns_of(scores, 'horizon_h', 'model', 'rmse').sort('horizon_h').with_columns(pl.col('model').replace(MODELS))
+    rows = (columns_of(scores, 'horizon_h', 'model', 'rmse').sort('horizon_h')
+            .with_columns(pl.col('model').replace(MODELS)))
     names = list(MODELS.values())
     x = alt.X('horizon_h:O', title='hours ahead', axis=alt.Axis(labelAngle=0, grid=False))
     room = alt.Scale(domain=[0, 1.1*(rows['rmse'].max() or 1)], nice=False)
@@ -179,7 +198,8 @@ def plot_skill(
     return in_house(chart.properties(width=width, height=height, autosize=FIT), simulated=simulated)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #92254302
-DRIFT_ROW = {'feature':pl.String, 'test':pl.String, 'statistic':pl.Float64, 'p_adjusted':pl.Float64, 'effect':pl.Float64, 'drift':pl.Boolean}
+DRIFT_ROW = {'feature':pl.String, 'test':pl.String, 'statistic':pl.Float64, 'p_adjusted':pl.Float64,
+             'effect':pl.Float64, 'drift':pl.Boolean}
 
 def drift_rows(
     report:dict        # As `DataDriftDetector.detect_drift` gives it
@@ -197,13 +217,18 @@ def plot_drift(
     width:int=WIDTH           # Pixels, with the axes
 )->alt.Chart:
     "Effect of each feature, coloured by the verdict of its test."
-    rows = drift_rows(report).with_columns(verdict=pl.when('drift').then(pl.lit('drifted')).otherwise(pl.lit('no drift seen')))
+    rows = drift_rows(report).with_columns(verdict=pl.when('drift').then(pl.lit('drifted'))
+                                           .otherwise(pl.lit('no drift seen')))
     colour = alt.Color('verdict:N', scale=alt.Scale(domain=['drifted', 'no drift seen'], range=[ORANGE, GREY]))
-    hover = [alt.Tooltip('feature'), alt.Tooltip('test'), *(alt.Tooltip(f'{c}:Q', format='.3g') for c in ('statistic', 'p_adjusted', 'effect'))]
-    chart = alt.Chart(rows).mark_bar().encode(
-        y=alt.Y('feature:N', sort=rows['feature'].to_list(), title=None), tooltip=hover, color=colour,
-        x=alt.X('effect:Q', title='effect (standard deviations; for categories Cramér’s V)', axis=alt.Axis(tickCount=5)))
-    return in_house(chart.properties(width=width, height=70 + 18*max(rows.height, 1), autosize=FIT), simulated=simulated)
+    hover = [alt.Tooltip('feature'), alt.Tooltip('test'),
+             *(alt.Tooltip(f'{c}:Q', format='.3g') for c in ('statistic', 'p_adjusted', 'effect'))]
+    chart = (alt.Chart(rows)
+             .mark_bar()
+             .encode(y=alt.Y('feature:N', sort=rows['feature'].to_list(), title=None), tooltip=hover, color=colour,
+                     x=alt.X('effect:Q', title='effect (standard deviations; for categories Cramér’s V)',
+                             axis=alt.Axis(tickCount=5))))
+    return in_house(chart.properties(width=width, height=70 + 18*max(rows.height, 1), autosize=FIT),
+                    simulated=simulated)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #cd4af5fb
 def save_chart(
@@ -213,7 +238,8 @@ def save_chart(
     "Write a chart as PDF or SVG (vectors) or PNG (200 dots an inch)."
     path = Path(path)
     kinds = ['.pdf', '.png', '.svg']
-    if path.suffix not in kinds: raise AqwError(f"a chart cannot be saved as {path.name}", f"end the name in one of {kinds}")
+    if path.suffix not in kinds:
+        raise AqwError(f"a chart cannot be saved as {path.name}", f"end the name in one of {kinds}")
     path.parent.mkdir(parents=True, exist_ok=True)
     chart.save(str(path), **({'ppi': 200} if path.suffix == '.png' else {}))
     return path

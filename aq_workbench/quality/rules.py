@@ -13,14 +13,18 @@ import polars as pl
 from ..core import POLLUTANTS, TS
 
 # %% ../../nbs/04_quality/00_rules.ipynb #4d90c3a2
-RANGES = {'pm25':(-10, 1000), 'pm10':(-10, 10_000), 'no2':(-10, 1000), 'no':(-10, 2400), 'nox':(-10, 4680), 'so2':(-10, 2000), 'o3':(-10, 1000), 'co':(-100, 100_000),
-          'temp':(-89.2, 56.7), 'dewp':(-95, 36), 'rh':(0, 105), 'ws':(0, 113.3), 'wd':(0, 360), 'pres':(500, 1085), 'precip':(0, 1825), 'blh':(0, 10_000)}
+RANGES = {'pm25':(-10, 1000), 'pm10':(-10, 10_000), 'no2':(-10, 1000), 'no':(-10, 2400), 'nox':(-10, 4680),
+          'so2':(-10, 2000), 'o3':(-10, 1000), 'co':(-100, 100_000),
+          'temp':(-89.2, 56.7), 'dewp':(-95, 36), 'rh':(0, 105), 'ws':(0, 113.3), 'wd':(0, 360), 'pres':(500, 1085),
+          'precip':(0, 1825), 'blh':(0, 10_000)}
 SENTINEL = -99.   # Raw values at or below it stand for "missing" in some instrument's language: -99, -200, -999, -9999
 
 # %% ../../nbs/04_quality/00_rules.ipynb #5f0df4da
 def rules()->dict[str, pl.Expr]:   # Flag -> where it applies
     "The rules of a single row."
-    value, bound = pl.col('value'), lambda i: pl.col('parameter').replace_strict({p: float(b[i]) for p, b in RANGES.items()}, return_dtype=pl.Float64)
+    value, bound = pl.col('value'), lambda i: pl.col('parameter').replace_strict({p: float(b[i]) for p,
+                                                                                  b in RANGES.items()},
+                                                                                 return_dtype=pl.Float64)
     sentinel = pl.coalesce('value_raw', value) <= SENTINEL
     return {'sentinel': sentinel,
             'negative': ~sentinel & (value < 0) & pl.col('parameter').is_in(POLLUTANTS),
@@ -32,9 +36,11 @@ def flag_readings(
 )->pl.DataFrame:            # The same rows, `flags` completed
     "Readings with `sentinel`, `negative` and `out_of_range` where they apply."
     held = pl.col('flags').fill_null('')
-    new = [pl.when(where & ~held.str.contains(name, literal=True)).then(pl.lit(name)) for name, where in rules().items()]
+    new = [pl.when(where & ~held.str.contains(name, literal=True)).then(pl.lit(name)) for name,
+           where in rules().items()]
     kept = pl.when(held != '').then(held)
-    return readings.with_columns(pl.concat_str([kept, *new], separator=';', ignore_nulls=True).fill_null('').alias('flags'))
+    return readings.with_columns(pl.concat_str([kept, *new], separator=';', ignore_nulls=True).fill_null('')
+                                 .alias('flags'))
 
 # %% ../../nbs/04_quality/00_rules.ipynb #c5a79a3c
 def usable()->pl.Expr:   # True where a row may be used for modelling

@@ -41,11 +41,17 @@ def shown_uri(
     return re.sub(r'((?:password|passwd|pwd|token|secret)=)[^&\s\'"]*', r'\1***', hidden, flags=re.I)
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #f22095b3
-REMEDIES = (('is locked', "the registry {uri} is locked by another program", "close what holds it (a database browser, a run that hangs) and try again"),
-            ('No space left|disk is full', "the disk of the registry {uri} is full; no version was added", "free some space or set AQW_HOME to another disk, then run again"),
-            ('out-of-date database schema', "the registry {uri} was written by another MLflow", "back it up, then run: mlflow db upgrade {pasted}"),
-            ('not a database|malformed|no such table', "the registry {uri} is broken", "restore it from a backup, or move it away and call register_all_models(), which fills a new one from the last training"),
-            ('', "MLflow at {uri}: {text}", "mend what it names; where the database cannot be reached, check MLFLOW_TRACKING_URI"))
+REMEDIES = (('is locked', "the registry {uri} is locked by another program",
+             "close what holds it (a database browser, a run that hangs) and try again"),
+            ('No space left|disk is full', "the disk of the registry {uri} is full; no version was added",
+             "free some space or set AQW_HOME to another disk, then run again"),
+            ('out-of-date database schema', "the registry {uri} was written by another MLflow",
+             "back it up, then run: mlflow db upgrade {pasted}"),
+            ('not a database|malformed|no such table', "the registry {uri} is broken",
+             "restore it from a backup, or move it away and call register_all_models(), which fills a new one from the "
+             "last training"),
+            ('', "MLflow at {uri}: {text}",
+             "mend what it names; where the database cannot be reached, check MLFLOW_TRACKING_URI"))
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #b77dfcea
 def remedy(
@@ -55,7 +61,8 @@ def remedy(
     "The error that says what to do, without a password in it."
     what, do = next((what, do) for cause, what, do in REMEDIES if re.search(cause, text))
     first = shown_uri(text).strip().split('\n')[0]
-    return AqwError(what.format(uri=shown_uri(uri), text=first), do.format(uri=shown_uri(uri), pasted=quoted(shown_uri(uri))))
+    return AqwError(what.format(uri=shown_uri(uri), text=first),
+                    do.format(uri=shown_uri(uri), pasted=quoted(shown_uri(uri))))
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #f5de3f97
 @contextmanager
@@ -118,7 +125,8 @@ def ask_server(
     finally: engine.dispose()
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #ef0c1653
-DRIVER_PACKAGES = {'psycopg':'"psycopg[binary]"', 'psycopg2':'psycopg2-binary', 'MySQLdb':'mysqlclient'}   # Named otherwise
+# Named otherwise
+DRIVER_PACKAGES = {'psycopg':'"psycopg[binary]"', 'psycopg2':'psycopg2-binary', 'MySQLdb':'mysqlclient'}
 
 def knock(
     uri:str,        # Address of the database
@@ -155,5 +163,6 @@ def mlflow_client(
     client = import_mlflow().MlflowClient(uri, registry_uri=uri)
     client.search_registered_models(max_results=1)
     if client.get_experiment_by_name(EXPERIMENT) is None:
-        client.create_experiment(EXPERIMENT, artifact_location=None if uri.startswith('http') else artifacts.resolve().as_uri())
+        client.create_experiment(EXPERIMENT, artifact_location=None if uri.startswith('http') else artifacts.resolve()
+                                 .as_uri())
     return client

@@ -25,12 +25,16 @@ TRUSTED_TYPES = {'collections':'OrderedDict', 'functools':'partial', 'lightgbm.b
          'scipy._lib.array_api_compat.numpy._aliases':'asarray', 'scipy.interpolate._bsplines':'BSpline',
          **{f'scipy.sparse._{kind}':f'{kind}_array {kind}_matrix' for kind in ('bsr', 'coo', 'csc', 'csr', 'dia')},
          'sklearn._loss.link':'*', 'sklearn._loss.loss':'*', 'sklearn.calibration':'_CalibratedClassifier',
-         'sklearn.cluster._bisect_k_means':'_BisectingTree', 'sklearn.cluster._kmeans':'_kmeans_single_elkan _kmeans_single_lloyd',
+         'sklearn.cluster._bisect_k_means':'_BisectingTree',
+                 'sklearn.cluster._kmeans':'_kmeans_single_elkan _kmeans_single_lloyd',
          'sklearn.compose._column_transformer':'make_column_selector', 'sklearn.gaussian_process.kernels':'*',
-         'sklearn.ensemble._hist_gradient_boosting.predictor':'TreePredictor', 'sklearn.impute._iterative':'_ImputerTriplet',
+         'sklearn.ensemble._hist_gradient_boosting.predictor':'TreePredictor',
+                 'sklearn.impute._iterative':'_ImputerTriplet',
          'sklearn.metrics._dist_metrics':'*', 'sklearn.metrics._scorer':'*', 'sklearn.model_selection._split':'*',
-         'sklearn.model_selection._search_successive_halving':'_SubsampleMetaSplitter', 'sklearn.neighbors._ball_tree':'BallTree',
-         'sklearn.neighbors._kd_tree':'KDTree', 'sklearn.neural_network._stochastic_optimizers':'*', 'sklearn.tree._tree':'Tree',
+         'sklearn.model_selection._search_successive_halving':'_SubsampleMetaSplitter',
+                 'sklearn.neighbors._ball_tree':'BallTree',
+         'sklearn.neighbors._kd_tree':'KDTree', 'sklearn.neural_network._stochastic_optimizers':'*',
+                 'sklearn.tree._tree':'Tree',
          'sklearn.utils._bunch':'Bunch', 'sklearn.utils._metadata_requests':'MetadataRequest MethodMetadataRequest',
          'sklearn.utils.validation':'check_array'}
 
@@ -84,7 +88,8 @@ def skops_bytes(
                        "use an estimator whose parts are arrays and plain values") from e
     if (foreign := foreign_types(data)):
         raise AqwError(f"{kind} holds what is not kept: {', '.join(foreign)}",
-                       "build it from scikit-learn's, LightGBM's and NumPy's own parts, listed by payload.trusted_types(); of a search, log best_estimator_")
+                       "build it from scikit-learn's, LightGBM's and NumPy's own parts, listed by "
+                       "payload.trusted_types(); of a search, log best_estimator_")
     return data
 
 # %% ../../nbs/07_registry/01_payload.ipynb #5fe2f116
@@ -99,8 +104,8 @@ def load_skops(
         needed = skops.io.get_untrusted_types(data=(data := path.read_bytes()))
         refused = sorted(set(needed) - (trusted_types() if sealed else set()))
         if refused:
-            raise AqwError(f"{path.name} holds what is not loaded{'' if sealed else ' without a recorded digest'}: {', '.join(refused)}",
-                           rescue)
+            raise AqwError(f"{path.name} holds what is not loaded{'' if sealed else ' without a recorded digest'}: "
+                           f"{', '.join(refused)}", rescue)
         return skops.io.loads(data, trusted=needed)
     except AqwError: raise
     except Exception as e:   # a file made to do harm may raise anything
@@ -181,7 +186,8 @@ def digest(
 )->str:         # 64 hexadecimal characters
     "SHA-256 over names and bytes."
     files = sorted(p for p in path.rglob('*') if p.is_file()) if path.is_dir() else [path]
-    lines = [f"{p.relative_to(path.parent if path.is_file() else path).as_posix()} {sha256(p.read_bytes()).hexdigest()}" for p in files]
+    lines = [f"{p.relative_to(path.parent if path.is_file() else path).as_posix()} {sha256(p.read_bytes()).hexdigest()}"
+             for p in files]
     return sha256('\n'.join(lines).encode()).hexdigest()
 
 # %% ../../nbs/07_registry/01_payload.ipynb #fc569e29

@@ -117,7 +117,8 @@ def check_name(
     "A model's name; `AqwError` for one that MLflow or a query would stumble over."
     plain = isinstance(name, str) and re.fullmatch(r'[\w.+-]+', name) and spelling(name)
     if plain: return path_name(name, 'the name of a model')
-    raise AqwError(f"{str(name)[:80]!r} cannot name a model", "use letters, digits and . _ + -, as in aqi_classifier-beijing")
+    raise AqwError(f"{str(name)[:80]!r} cannot name a model",
+                   "use letters, digits and . _ + -, as in aqi_classifier-beijing")
 
 # %% ../../nbs/07_registry/02_stages.ipynb #89c3d920
 def plain_key(
@@ -270,7 +271,8 @@ def add_version(
     client.finalize_logged_model(logged.model_id, 'READY')
     own = {'stage':'Development', 'digest':digest(payload(folder)), 'created_at':now().isoformat()}
     if not client.search_registered_models(f"name = '{name}'"): client.create_registered_model(name)
-    made = client.create_model_version(name, logged.artifact_location, run.info.run_id, tags={**record['tags'], **own}, model_id=logged.model_id)
+    made = client.create_model_version(name, logged.artifact_location, run.info.run_id, tags={**record['tags'], **own},
+                                       model_id=logged.model_id)
     client.set_registered_model_alias(name, 'Development', made.version)
     return int(made.version)
 
@@ -282,9 +284,10 @@ def model_versions(
     "The versions of a model."
     aliases = {a: int(v) for a, v in client.get_registered_model(name).aliases.items()}
     found = sorted(all_pages(client.search_model_versions, f"name = '{name}'"), key=lambda v: -int(v.version))
-    moment = lambda v: pd.to_datetime(v.tags.get('created_at') or pd.Timestamp(v.creation_timestamp, unit='ms', tz='UTC'), utc=True)
-    return [{'name':name, 'version':int(v.version), 'stage':stage_of(int(v.version), v.tags.get('stage'), aliases), 'created':moment(v),
-             'run_id':v.run_id, 'tags':v.tags} for v in found]
+    moment = lambda v: pd.to_datetime(v.tags.get('created_at') or pd.Timestamp(v.creation_timestamp, unit='ms',
+                                                                               tz='UTC'), utc=True)
+    return [{'name':name, 'version':int(v.version), 'stage':stage_of(int(v.version), v.tags.get('stage'), aliases),
+             'created':moment(v), 'run_id':v.run_id, 'tags':v.tags} for v in found]
 
 # %% ../../nbs/07_registry/02_stages.ipynb #05ded43c
 def with_scores(
@@ -324,7 +327,8 @@ def move_stage(
     "Point a stage's alias to a version, archive who held it, and note who did it and when."
     aliases, at = {a: int(v) for a, v in client.get_registered_model(name).aliases.items()}, now().isoformat()
     client.set_registered_model_alias(name, stage, str(version))
-    for left in [s for s in MODEL_STAGES if s != stage and aliases.get(s) == version]: client.delete_registered_model_alias(name, left)
+    for left in [s for s in MODEL_STAGES if s != stage and aliases.get(s) == version]:
+        client.delete_registered_model_alias(name, left)
     tag_model_version(client, name, version, stage=stage, promoted_at=at, promoted_by=user_name())
     before = aliases.get(stage)
     if stage in ('Staging', 'Production') and before not in (None, version):
@@ -383,7 +387,8 @@ class RegistryReader:
     def client(self):
         "The MLflow client; the first process creates the database, the others wait. Where one is there and nobody has a lock, no file is made."
         knock(self.uri, self.settings.timeout)
-        with mlflow_errors(self.uri), self.writing() if not self.is_made() or Path(self.lock.lock_file).exists() else nullcontext():
+        with mlflow_errors(self.uri), self.writing() if not self.is_made() or Path(
+            self.lock.lock_file).exists() else nullcontext():
             return mlflow_client(self.uri, self.root/'mlartifacts', timeout=self.settings.timeout)
 
     def names(self)->list[str]:
@@ -424,12 +429,14 @@ class RegistryTables(RegistryReader):
     def models(self)->pd.DataFrame:
         "One row a model: how many versions, and which one serves."
         every = [(v, champion_of(v)) for v in map(self.versions, self.names())]
-        rows = [{**c, 'versions':len(v), 'champion':c['version'], 'source':c['tags'].get('source')} for v, c in every if c]
+        rows = [{**c, 'versions':len(v), 'champion':c['version'], 'source':c['tags'].get('source')} for v,
+                c in every if c]
         return pd.DataFrame(rows, columns=MODEL_COLUMNS)
 
     def runs(self, model_name, city=None)->pd.DataFrame:
         "One row a version, the newest first: stage, MLflow's run id, and the rows it was trained on (version of the store, asof)."
-        told = lambda v: {'version':v['version'], 'stage':v['stage'], 'run_id':v['run_id'], 'store_version':v['tags'].get('store_version', ''), 'asof':v['tags'].get('asof', '')[:16]}
+        told = lambda v: {'version':v['version'], 'stage':v['stage'], 'run_id':v['run_id'],
+                          'store_version':v['tags'].get('store_version', ''), 'asof':v['tags'].get('asof', '')[:16]}
         return pd.DataFrame([told(v) for v in self.versions(model_name, city, call='runs')])
 
     def compare_models(self, model_name, limit=5, city=None)->pd.DataFrame:
@@ -448,7 +455,8 @@ def fetch_version(
 ):                 # The native model
     "Load a version; `AqwError` where its files are gone or are not those that were registered."
     mlflow, label = import_mlflow(), f"{version['name']} version {version['version']}"
-    where, rescue = client.get_model_version_download_uri(version['name'], str(version['version'])), "restore the folder from a backup, or load another version"
+    where, rescue = client.get_model_version_download_uri(version['name'],
+                                                          str(version['version'])), "restore the folder from a backup, or load another version"
     with TemporaryDirectory() as copy:
         try: path = payload(Path(mlflow.artifacts.download_artifacts(where, dst_path=copy, tracking_uri=uri)))
         except (mlflow.MlflowException, OSError) as e:
@@ -507,7 +515,8 @@ def register_folder(
         load_payload(bundle)
         card = {'metrics':{}, 'params':{}, 'tags':{}, **json.loads((folder/'card.json').read_text(encoding='utf-8'))}
         checked_record(card['metrics'], card['params'], card['tags'])
-    except (AqwError, OSError, ValueError) as e: return {'name':name, 'version':None, 'stage':None, 'status':f'refused: {e}'}
+    except (AqwError, OSError, ValueError) as e:
+        return {'name':name, 'version':None, 'stage':None, 'status':f'refused: {e}'}
     known = registry.versions(name) if name in registry.names() else []
     same = [v for v in known if v['tags'].get('digest') == digest(bundle)]
     if same: return {**{k: same[0][k] for k in ('name', 'version', 'stage')}, 'status':'was registered'}

@@ -53,7 +53,8 @@ def listed(
     return tuple(n.strip() for n in text.split(',') if n.strip())
 
 # %% ../../nbs/12_report/01_exports.ipynb #8c91a283
-TIME_COLUMN = {'readings':'event_ts', 'features':'issued_at', 'forecasts':'issued_at'}   # The time that `start` and `end` bound
+# The time that `start` and `end` bound
+TIME_COLUMN = {'readings':'event_ts', 'features':'issued_at', 'forecasts':'issued_at'}
 
 def checked_query(
     what:str,             # readings, features or forecasts
@@ -63,13 +64,20 @@ def checked_query(
     wide:bool=False       # A column a parameter
 )->Query:
     "What was typed, as a query; `AqwError` says what is wrong with it."
-    if what not in TIME_COLUMN: raise AqwError(f"{what!r} cannot be exported", f"say one of {', '.join(TIME_COLUMN)}: aqw export readings --city Delhi")
+    if what not in TIME_COLUMN:
+        raise AqwError(f"{what!r} cannot be exported",
+                       f"say one of {', '.join(TIME_COLUMN)}: aqw export readings --city Delhi")
     named = {p: parameter_name(p) for p in listed(parameters)}
-    if unknown := [p for p, ours in named.items() if ours is None]: raise AqwError(f"unknown parameters {unknown}", f"use {', '.join(UNITS)}")
-    if what != 'readings' and (named or wide): raise AqwError(f"--parameter and --wide choose among readings; {what} have columns of their own", f"leave them out, or say: aqw export readings")
+    if unknown := [p for p, ours in named.items() if ours is None]:
+        raise AqwError(f"unknown parameters {unknown}", f"use {', '.join(UNITS)}")
+    if what != 'readings' and (named or wide):
+        raise AqwError(f"--parameter and --wide choose among readings; {what} have columns of their own",
+                       f"leave them out, or say: aqw export readings")
     first, last = start and utc(start), end and end_of(end)
-    if first and last and first >= last: raise AqwError(f"the stretch from {start} to {end} is empty", "let --start lie before --end")
-    return Query(what, listed(cities), tuple(dict.fromkeys(named.values())), first or None, last or None, utc(asof) if asof else None, wide)
+    if first and last and first >= last:
+        raise AqwError(f"the stretch from {start} to {end} is empty", "let --start lie before --end")
+    return Query(what, listed(cities), tuple(dict.fromkeys(named.values())), first or None, last or None,
+                 utc(asof) if asof else None, wide)
 
 # %% ../../nbs/12_report/01_exports.ipynb #20539443
 def query_filter(
@@ -89,7 +97,9 @@ def widened(
     index, angle = ['city', 'location_id', 'location', 'period_min', 'event_ts'], pl.col('value').radians()
     kept = readings.filter(usable() & pl.col('value').is_not_null() & pl.col('issued_at').is_null())
     turn = pl.arctan2(angle.sin().mean(), angle.cos().mean()).degrees() % 360
-    means = kept.group_by(*index, 'parameter').agg(pl.when(pl.col('parameter').first() == 'wd').then(turn).otherwise(pl.col('value').mean()).alias('value'))
+    means = (kept.group_by(*index, 'parameter')
+             .agg(pl.when(pl.col('parameter').first() == 'wd').then(turn).otherwise(pl.col('value').mean())
+                  .alias('value')))
     names = [p for p in UNITS if p in means['parameter']]
     return means.pivot(on='parameter', index=index, values='value').select(*index, *names).sort(index)
 
@@ -97,14 +107,17 @@ def widened(
 def readings_of(store, city, query, held)->pl.DataFrame:
     "Readings of one city, by place, parameter and hour."
     rows = city_rows(store, city, where=query_filter(query), asof=query.asof, version=held).collect()
-    return widened(rows) if query.wide and rows.height else rows.sort('city', 'location_id', 'parameter', 'event_ts', 'sensor_id')
+    return widened(rows) if query.wide and rows.height else rows.sort('city', 'location_id', 'parameter', 'event_ts',
+                                                                      'sensor_id')
 
 def features_of(store, city, query, held)->pl.DataFrame:
     "Features of one city, by place and hour."
     since = pl.col('event_ts') > query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else pl.lit(True)
     readings = city_rows(store, city, where=since, asof=query.asof, version=held, on_time=True).collect()
     if readings.is_empty(): return readings.select('city')
-    return build_features(readings).filter(query_filter(query)).select(pl.lit(readings['city'][0]).alias('city'), pl.all()).sort('location_id', 'issued_at')
+    return (build_features(readings).filter(query_filter(query))
+            .select(pl.lit(readings['city'][0]).alias('city'), pl.all())
+            .sort('location_id', 'issued_at'))
 
 def forecasts_of(store, city, query, held)->pl.DataFrame:
     "Forecasts of one city, by hour of issue, place and horizon."
@@ -118,7 +131,8 @@ def forecasts_of(store, city, query, held)->pl.DataFrame:
     return rows.select(*order, pl.exclude(*order, 'event_ts'), shown.alias('newest'))
 
 # %% ../../nbs/12_report/01_exports.ipynb #6796529f
-ROW_READERS = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of), 'forecasts':(ISSUED, forecasts_of)}
+ROW_READERS = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of),
+               'forecasts':(ISSUED, forecasts_of)}
 
 def stored_names(
     store:FeatureStore,   # Where to look
@@ -127,17 +141,27 @@ def stored_names(
     "The cities to export; `AqwError` names those that are there."
     if query.what == 'forecasts': have = issued_cities(store)
     elif READINGS not in store.groups(): have = {}
-    else: have = {city_slug(c): c for c in all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].sort()}
-    if not have: raise AqwError(f"the store has no {query.what} yet", "make some: aqw run, or, for forecasts, aqw forecast CITY")
-    if lost := [c for c in query.cities if city_slug(c) not in have]: raise AqwError(f"the store has no {query.what} of {', '.join(lost)}; it has {', '.join(have.values())}", "name one of these, or fetch the city first: aqw run --cities NAME")
+    else:
+        have = {city_slug(c): c for c in all_rows(store.root, READINGS).select(pl.col('city').unique())
+                .collect()['city'].sort()}
+    if not have:
+        raise AqwError(f"the store has no {query.what} yet", "make some: aqw run, or, for forecasts, aqw forecast CITY")
+    if lost := [c for c in query.cities if city_slug(c) not in have]:
+        raise AqwError(f"the store has no {query.what} of {', '.join(lost)}; it has {', '.join(have.values())}",
+                       "name one of these, or fetch the city first: aqw run --cities NAME")
     return [have[city_slug(c)] for c in query.cities] or list(have.values())
 
 def nothing_left(store, names, query)->AqwError:
     "The error for a query without rows: what there is instead."
     if query.what == 'forecasts': time, rows = 'issued_at', pl.concat(issued_forecasts(store, n).lazy() for n in names)
     else: time, rows = 'event_ts', all_rows(store.root, READINGS).filter(pl.col('city').is_in(names))
-    first, last, kinds = rows.select(pl.col(time).min().alias('a'), pl.col(time).max().alias('b'), pl.col('parameter').unique().sort().implode()).collect().row(0)
-    return AqwError(f"nothing of {', '.join(names)} answers this; the store has {', '.join(kinds)} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC", "widen --start and --end, choose another --parameter, or a later --asof")
+    first, last, kinds = (rows.select(pl.col(time).min().alias('a'), pl.col(time).max().alias('b'),
+                                      pl.col('parameter').unique().sort().implode())
+                          .collect()
+                          .row(0))
+    return AqwError(f"nothing of {', '.join(names)} answers this; the store has {', '.join(kinds)} from "
+                    f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
+                    "widen --start and --end, choose another --parameter, or a later --asof")
 
 def select_rows(
     query:Query,           # What is asked for
@@ -152,14 +176,29 @@ def select_rows(
     return frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), held
 
 # %% ../../nbs/12_report/01_exports.ipynb #ac636b6d
-COLUMN_MEANING = {'city':'City', 'country':'Country, ISO 3166', 'location_id':'Station', 'location':"Station's name", 'sensor_id':'Sensor', 'parameter':'What was measured or is forecast', 'event_ts':'END of the averaging period (UTC)',
-           'period_min':'Averaging time (min)', 'issued_at':'Readings: when a weather forecast was issued (null for measurements); else the hour up to which something was known (UTC)', 'available_ts':'When it could be known (UTC)',
-           'created_ts':'When the store wrote it (UTC)', 'batch_id':'Batch that brought it', 'value':'Value in `unit`', 'unit':'Unit of `value`', 'value_raw':'Value as it came', 'unit_raw':'Unit as it came', 'source':'Where it came from',
-           'licence':'Licence and attribution', 'flags':'Doubts about the value; empty: none. Leave out rows with sentinel or out_of_range', 'lat':'Degrees north', 'lon':'Degrees east', 'tz':"Station's time zone (IANA)",
-           'simulated':'True where the sandbox made it and nobody measured it', 'horizon_h':'Hours from issue to target', 'target_ts':'END of the hour that is forecast (UTC)', 'model':'Registered name of the model', 'version':'Its version',
-           'mean':'Expected PM2.5 (µg/m³)', 'median':'As likely above as below (µg/m³)', 'lo80':'Lower end of the 80 % interval (µg/m³)', 'hi80':'Upper end of the 80 % interval (µg/m³)', 'lo90':'Lower end of the 90 % interval (µg/m³)',
-           'hi90':'Upper end of the 90 % interval (µg/m³)', 'category':'Most probable US EPA category (2024) of the hour', 'p_category':'Its probability, 0 to 1', 'run_id':'Run that asked for it',
-           'newest':'True for the newest issue of the version that serves: what the service, the page and the terminal show'}
+COLUMN_MEANING = {'city':'City', 'country':'Country, ISO 3166', 'location_id':'Station', 'location':"Station's name",
+                  'sensor_id':'Sensor', 'parameter':'What was measured or is forecast',
+                  'event_ts':'END of the averaging period (UTC)',
+           'period_min':'Averaging time (min)',
+                  'issued_at':'Readings: when a weather forecast was issued (null for measurements); else the hour up '
+                              'to which something was known (UTC)', 'available_ts':'When it could be known (UTC)',
+           'created_ts':'When the store wrote it (UTC)', 'batch_id':'Batch that brought it', 'value':'Value in `unit`',
+                  'unit':'Unit of `value`', 'value_raw':'Value as it came', 'unit_raw':'Unit as it came',
+                  'source':'Where it came from',
+           'licence':'Licence and attribution',
+                  'flags':'Doubts about the value; empty: none. Leave out rows with sentinel or out_of_range',
+                  'lat':'Degrees north', 'lon':'Degrees east', 'tz':"Station's time zone (IANA)",
+           'simulated':'True where the sandbox made it and nobody measured it',
+                  'horizon_h':'Hours from issue to target', 'target_ts':'END of the hour that is forecast (UTC)',
+                  'model':'Registered name of the model', 'version':'Its version',
+           'mean':'Expected PM2.5 (µg/m³)', 'median':'As likely above as below (µg/m³)',
+                  'lo80':'Lower end of the 80 % interval (µg/m³)', 'hi80':'Upper end of the 80 % interval (µg/m³)',
+                  'lo90':'Lower end of the 90 % interval (µg/m³)',
+           'hi90':'Upper end of the 90 % interval (µg/m³)',
+                  'category':'Most probable US EPA category (2024) of the hour', 'p_category':'Its probability, 0 to 1',
+                  'run_id':'Run that asked for it',
+           'newest':'True for the newest issue of the version that serves: what the service, the page and the terminal '
+                    'show'}
 
 def meaning(
     name:str   # A column
@@ -178,11 +217,15 @@ def origins(
     "Where the measurements of these cities come from."
     rows = all_rows(store.root, READINGS).filter(pl.col('city').is_in(names)) if READINGS in store.groups() else None
     if rows is None: return []
-    found = rows.group_by('city', 'source', pl.col('licence').fill_null('no licence stated')).agg(stations=pl.col('location_id').n_unique())
+    found = (rows.group_by('city', 'source', pl.col('licence').fill_null('no licence stated'))
+             .agg(stations=pl.col('location_id').n_unique()))
     return found.sort('city', 'source', 'licence').collect().to_dicts()
 
-TREATMENT = {'features':'Rows that were on time, usable hours only', 'forecasts':'As stored, of every version; `newest` marks those that are shown', 'readings':'As stored: nothing is left out, doubts are in `flags`',
-             'wide':'Values flagged sentinel or out_of_range are left out; sensors of one place are averaged, wind direction as a vector'}
+TREATMENT = {'features':'Rows that were on time, usable hours only',
+             'forecasts':'As stored, of every version; `newest` marks those that are shown',
+             'readings':'As stored: nothing is left out, doubts are in `flags`',
+             'wide':'Values flagged sentinel or out_of_range are left out; sensors of one place are averaged, wind '
+                    'direction as a vector'}
 NOTICE = 'SIMULATED: made by the sandbox of aq_workbench, measured nowhere.'
 
 def describe_export(
@@ -193,14 +236,19 @@ def describe_export(
 )->dict:                   # JSON-able
     "All that a reader of the rows must know."
     time, said = TIME_COLUMN[query.what], lambda t: t and t.isoformat()
-    units = {p: UNITS[p] for p in (frame['parameter'].unique().sort() if 'parameter' in frame.columns else [c for c in UNITS if c in frame.columns])}
-    return {'what': query.what, 'simulated': settings.source == 'sandbox', 'notice': NOTICE if settings.source == 'sandbox' else '', 'rows': frame.height, 'cities': frame['city'].unique().sort().to_list(),
-            'first': said(frame[time].min()), 'last': said(frame[time].max()), 'units': units, 'gas_temperature_c': settings.gas_temperature_c,
+    units = {p: UNITS[p] for p in (frame['parameter'].unique().sort() if 'parameter' in frame.columns
+                                   else [c for c in UNITS if c in frame.columns])}
+    return {'what': query.what, 'simulated': settings.source == 'sandbox',
+            'notice': NOTICE if settings.source == 'sandbox' else '', 'rows': frame.height,
+            'cities': frame['city'].unique().sort().to_list(), 'first': said(frame[time].min()),
+            'last': said(frame[time].max()), 'units': units, 'gas_temperature_c': settings.gas_temperature_c,
             'origins': origins(FeatureStore(settings), frame['city'].unique().to_list()),
             'treatment': TREATMENT['wide' if query.wide else query.what],
-            'query': {'parameters': list(query.parameters), 'after': said(query.start), 'until': said(query.end), 'asof': said(query.asof), 'wide': query.wide},
-            'store': {'kind': settings.source, 'group': ROW_READERS[query.what][0], 'version': held}, 'columns': {c: meaning(c) for c in frame.columns},
-            'aqw_version': version('aq_workbench'), 'created': now().isoformat(timespec='seconds')}
+            'query': {'parameters': list(query.parameters), 'after': said(query.start), 'until': said(query.end),
+                      'asof': said(query.asof), 'wide': query.wide},
+            'store': {'kind': settings.source, 'group': ROW_READERS[query.what][0], 'version': held},
+            'columns': {c: meaning(c) for c in frame.columns}, 'aqw_version': version('aq_workbench'),
+            'created': now().isoformat(timespec='seconds')}
 
 # %% ../../nbs/12_report/01_exports.ipynb #86b573b3
 SUFFIXES = ('.csv', '.csv.gz', '.parquet')
@@ -233,8 +281,10 @@ def default_name(
     "The cities, the kind of rows, the parameters and the days that they span."
     named = '-'.join(map(city_slug, meta['cities']))
     cities = named if len(meta['cities']) < 4 and len(named.encode()) < 100 else f"{len(meta['cities'])}-cities"
-    back = timedelta(microseconds=meta['what'] == 'readings')   # an hour that ends at midnight belongs to the day before
-    parts = [cities, meta['what'], *meta['query']['parameters'], *(f'{utc(meta[k]) - back:%Y%m%d}' for k in ('first', 'last'))]
+    # an hour that ends at midnight belongs to the day before
+    back = timedelta(microseconds=meta['what'] == 'readings')
+    parts = [cities, meta['what'], *meta['query']['parameters'],
+             *(f'{utc(meta[k]) - back:%Y%m%d}' for k in ('first', 'last'))]
     return path_name('-'.join([*parts, *['SIMULATED']*meta['simulated']]) + '.csv')
 
 # %% ../../nbs/12_report/01_exports.ipynb #0b41edf7
@@ -243,10 +293,14 @@ def free_place(
     *, force:bool   # Write over what is there
 )->list[Path]:      # The rows' file and its sidecar
     "The two files to write; `AqwError` for a folder that is not there, or a file that is."
-    if not path.parent.is_dir(): raise AqwError(f"there is no folder {path.parent}", "make it first, or choose another --to")
+    if not path.parent.is_dir():
+        raise AqwError(f"there is no folder {path.parent}", "make it first, or choose another --to")
     both = [path, path.with_name(path.name + '.meta.json')]
     there = [p.name for p in both if p.exists()]
-    if there and not force: raise AqwError(f"{' and '.join(there)} exist already in {path.parent}" if len(there) > 1 else f"{there[0]} exists already in {path.parent}", "write over with --force, or choose another --to")
+    if there and not force:
+        raise AqwError(f"{' and '.join(there)} exist already in {path.parent}" if len(there) > 1
+                       else f"{there[0]} exists already in {path.parent}",
+                       "write over with --force, or choose another --to")
     return both
 
 def write_whole(
@@ -258,7 +312,9 @@ def write_whole(
     try:
         part.write_bytes(content)
         os.replace(part, path)
-    except OSError as e: raise AqwError(f"{path} cannot be written: {e.strerror}", "choose another --to, or mend the rights or the room there") from e
+    except OSError as e:
+        raise AqwError(f"{path} cannot be written: {e.strerror}",
+                       "choose another --to, or mend the rights or the room there") from e
     finally:
         if part.is_file(): part.unlink()
 
@@ -306,7 +362,8 @@ def export_rows(
     path, sidecar = free_place(place_for(to, meta), force=force)
     content = as_bytes(frame, suffix_of(path), meta)
     write_whole(path, content)
-    write_whole(sidecar, json.dumps({'file': path.name, 'sha256': sha256(content).hexdigest(), **meta}, indent=1, ensure_ascii=False).encode())
+    write_whole(sidecar, json.dumps({'file': path.name, 'sha256': sha256(content).hexdigest(), **meta}, indent=1,
+                                    ensure_ascii=False).encode())
     return Exported(path, meta, sidecar)
 
 # %% ../../nbs/12_report/01_exports.ipynb #15317b40
@@ -315,7 +372,8 @@ def export_words(
 )->str:
     "What was written, in a line each."
     m, day = done.meta, lambda t: f'{utc(t):%Y-%m-%d %H:%M}'
-    said = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC" + (f": {done.path}" if done.path else '')]
+    said = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC"
+            + (f": {done.path}" if done.path else '')]
     if done.sidecar: said.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
     if m['simulated']: said.append(m['notice'])
     whose = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in m['origins'])

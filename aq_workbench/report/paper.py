@@ -28,12 +28,18 @@ from ..core import AqwError, below, utc
 from ..plots import plot_forecast, plot_skill, save_chart
 
 # %% ../../nbs/12_report/00_paper.ipynb #02a5b33f
-SPECIAL = {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}',
-           '"': r'\textquotedbl{}', **{c: '\\' + c for c in '&%$#_{}'}, 'µ': r'\textmu{}', 'μ': r'\textmu{}', '°': r'\textdegree{}', '²': r'\textsuperscript{2}',
-           '³': r'\textsuperscript{3}', '–': '--', '—': '---', '−': '$-$', '→': r'$\to$', '≤': r'$\le$', '≥': r'$\ge$', '×': r'$\times$', '·': r'$\cdot$', '…': r'\dots{}',
-           '’': "'", '‘': '`', '“': '``', '”': "''", '\u00a0': '~', 'ø': r'\o{}', 'Ø': r'\O{}', 'ł': r'\l{}', 'Ł': r'\L{}', 'ß': r'\ss{}', 'æ': r'\ae{}',
-           'Æ': r'\AE{}', 'œ': r'\oe{}', 'Œ': r'\OE{}', 'ı': r'\i{}', 'đ': r'\dj{}', 'Đ': r'\DJ{}', 'ð': r'\dh{}', 'Ð': r'\DH{}', 'þ': r'\th{}', 'Þ': r'\TH{}'}
-ACCENTS = dict(zip('\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0323\u0327\u0328', r"""` ' ^ ~ = u . " r H v d c k""".split()))
+SPECIAL = {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}',
+           '>': r'\textgreater{}', '|': r'\textbar{}',
+           '"': r'\textquotedbl{}', **{c: '\\' + c for c in '&%$#_{}'}, 'µ': r'\textmu{}', 'μ': r'\textmu{}',
+           '°': r'\textdegree{}', '²': r'\textsuperscript{2}',
+           '³': r'\textsuperscript{3}', '–': '--', '—': '---', '−': '$-$', '→': r'$\to$', '≤': r'$\le$', '≥': r'$\ge$',
+           '×': r'$\times$', '·': r'$\cdot$', '…': r'\dots{}',
+           '’': "'", '‘': '`', '“': '``', '”': "''", '\u00a0': '~', 'ø': r'\o{}', 'Ø': r'\O{}', 'ł': r'\l{}',
+           'Ł': r'\L{}', 'ß': r'\ss{}', 'æ': r'\ae{}',
+           'Æ': r'\AE{}', 'œ': r'\oe{}', 'Œ': r'\OE{}', 'ı': r'\i{}', 'đ': r'\dj{}', 'Đ': r'\DJ{}', 'ð': r'\dh{}',
+           'Ð': r'\DH{}', 'þ': r'\th{}', 'Þ': r'\TH{}'}
+ACCENTS = dict(zip('\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0323\u0327\u0328',
+                   r"""` ' ^ ~ = u . " r H v d c k""".split()))
 
 # %% ../../nbs/12_report/00_paper.ipynb #8e1e5d57
 def tex_letter(
@@ -75,7 +81,8 @@ def day(
     return f'{utc(moment):%Y-%m-%d}'
 
 # %% ../../nbs/12_report/00_paper.ipynb #f40108c5
-SMALL = 'Zero One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen Seventeen Eighteen Nineteen'.split()
+SMALL = ('Zero One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen '
+         'Seventeen Eighteen Nineteen'.split())
 TENS = ['', '', *'Twenty Thirty Forty Fifty Sixty Seventy Eighty Ninety'.split()]
 
 def number_word(
@@ -101,7 +108,8 @@ def macro_names(
     return names
 
 # %% ../../nbs/12_report/00_paper.ipynb #0a56cd17
-QUANTITY = {'n':'N', 'rmse':'Rmse', 'mae':'Mae', 'bias':'Bias', 'r2':'RTwo', 'skill':'Skill', 'coverage90':'Coverage', 'width90':'Width',
+QUANTITY = {'n':'N', 'rmse':'Rmse', 'mae':'Mae', 'bias':'Bias', 'r2':'RTwo', 'skill':'Skill', 'coverage90':'Coverage',
+            'width90':'Width',
             'accuracy':'Accuracy', 'macro_f1':'MacroF', 'log_loss':'LogLoss'}
 RIVAL = {'forecaster':'', 'aqi_classifier':'Class', 'persistence':'Persistence', 'same_hour_yesterday':'SameHour'}
 
@@ -121,7 +129,8 @@ def score_macros(
 )->dict[str, str]:     # Macro -> LaTeX
     "A macro for each score of a city."
     rival = lambda row: kind + RIVAL[row['model']].removeprefix(kind)
-    return {QUANTITY[q] + rival(row) + number_word(row['horizon_h']) + name: shown(q, row[q]) for row in rows for q in QUANTITY if q in row}
+    return {QUANTITY[q] + rival(row) + number_word(row['horizon_h']) + name: shown(q, row[q]) for row in rows
+            for q in QUANTITY if q in row}
 
 # %% ../../nbs/12_report/00_paper.ipynb #1933e67f
 def city_macros(
@@ -130,14 +139,19 @@ def city_macros(
 )->dict[str, str]:
     "A macro for each fact of a city's data, models, scores and verdict."
     drift, verdict = city['drift']['summary'], city['verdict']
-    version = {kind: v for model, v in city['models'].items() for kind in ('pm25_regressor', 'aqi_classifier') if model.startswith(kind)}
-    facts = {'Name': tex(city['city']), 'Stations': tex_number(city['stations']), 'Rows': tex_number(city['rows']), 'Start': day(city['start']), 'End': day(city['end']),
+    version = {kind: v for model, v in city['models'].items() for kind in ('pm25_regressor', 'aqi_classifier')
+               if model.startswith(kind)}
+    facts = {'Name': tex(city['city']), 'Stations': tex_number(city['stations']), 'Rows': tex_number(city['rows']),
+             'Start': day(city['start']), 'End': day(city['end']),
              **{f'{part.title()}{k.title()}': day(city[part][k]) for part in ('fit', 'test') for k in ('start', 'end')},
-             'FitN': tex_number(city['fit']['n']), 'TestN': tex_number(city['test']['n']), 'StoreVersion': str(city['store_version']),
-             'Regressor': str(version['pm25_regressor']), 'Classifier': str(version['aqi_classifier']),
-             'Drifted': str(drift['n_drifted']), 'Tested': str(drift['n_features']), 'Verdict': 'train again' if verdict['retrain'] else 'keep the model',
+             'FitN': tex_number(city['fit']['n']), 'TestN': tex_number(city['test']['n']),
+             'StoreVersion': str(city['store_version']), 'Regressor': str(version['pm25_regressor']),
+             'Classifier': str(version['aqi_classifier']), 'Drifted': str(drift['n_drifted']),
+             'Tested': str(drift['n_features']), 'Verdict': 'train again' if verdict['retrain'] else 'keep the model',
              'Reasons': tex(' '.join(verdict['reasons']))}
-    return {f'{k}{name}': v for k, v in facts.items()} | score_macros(city['scores'], name) | score_macros(city['class_scores'], name, 'Class')
+    return {f'{k}{name}': v for k, v in facts.items()} | score_macros(city['scores'],
+                                                                      name) | score_macros(city['class_scores'], name,
+                                                                          'Class')
 
 # %% ../../nbs/12_report/00_paper.ipynb #0cf3e155
 def numbers_tex(
@@ -147,8 +161,9 @@ def numbers_tex(
     "All numbers of a run as LaTeX macros, each beginning with `aqw`."
     cities = [tex(c) for c in names]
     listed = ' and '.join([', '.join(cities[:-1])]*(len(cities) > 1) + cities[-1:])
-    macros = {'Run': tex(results['run']), 'Created': day(results['created']), 'Version': tex(results['aqw_version']), 'Source': tex(results['source']),
-              'CityCount': str(len(cities)), 'CityWord': 'city' if len(cities) == 1 else 'cities', 'CityList': listed, 'FailedCount': str(len(results['failed']))}
+    macros = {'Run': tex(results['run']), 'Created': day(results['created']), 'Version': tex(results['aqw_version']),
+              'Source': tex(results['source']), 'CityCount': str(len(cities)), 'CityWord': 'city' if len(cities) == 1
+              else 'cities', 'CityList': listed, 'FailedCount': str(len(results['failed']))}
     for city, name in names.items(): macros |= city_macros(results['cities'][city], name)
     flag = r'\newif\ifaqwSimulated' + (r'\aqwSimulatedtrue' if results['simulated'] else r'\aqwSimulatedfalse')
     return '\n'.join([flag, *(f'\\newcommand{{\\aqw{k}}}{{{v}}}' for k, v in macros.items()), ''])
@@ -167,8 +182,9 @@ def table_tex(
     parts = []
     for i in range(0, len(groups), size):
         body = '\\hline\n'.join(''.join(' & '.join(row) + ' \\\\\n' for row in g) for g in groups[i:i + size])
-        title = f'\\caption{{{caption}}}\\label{{{label}}}' if i == 0 else f'\\addtocounter{{table}}{{-1}}\\caption{{{caption} (continued)}}'
-        parts.append(f'\\begin{{table*}}[t]\\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\\renewcommand{{\\arraystretch}}{{1.15}}\n{title}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n\\end{{tabular}}\n\\end{{table*}}\n')
+        title = (f'\\caption{{{caption}}}\\label{{{label}}}' if i == 0
+                 else f'\\addtocounter{{table}}{{-1}}\\caption{{{caption} (continued)}}')
+        (parts.append(f'\\begin{{table*}}[t]\\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\\renewcommand{{\\arraystretch}}{{1.15}}\n{title}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n\\end{{tabular}}\n\\end{{table*}}\n'))
     return '\n'.join(parts)
 
 # %% ../../nbs/12_report/00_paper.ipynb #ce63e132
@@ -177,10 +193,12 @@ def data_table(
     names:dict[str, str]   # Of `macro_names`
 )->str:
     "Table I: data and models of each city, all by macro."
-    cells = ('Name', 'Stations', 'Rows', 'Start', 'End', 'FitStart', 'FitEnd', 'FitN', 'TestStart', 'TestEnd', 'TestN', 'StoreVersion', 'Regressor', 'Classifier')
+    cells = ('Name', 'Stations', 'Rows', 'Start', 'End', 'FitStart', 'FitEnd', 'FitN', 'TestStart', 'TestEnd', 'TestN',
+             'StoreVersion', 'Regressor', 'Classifier')
     groups = [[[f'\\aqw{c}{name}' for c in cells]] for name in names.values()]
-    head = (r'& & & \multicolumn{2}{c}{Measured} & \multicolumn{3}{c}{Fit} & \multicolumn{3}{c}{Test} & \multicolumn{3}{c}{Version of} \\' '\n'
-            r'City & Stations & Rows & from & to & from & to & $n$ & from & to & $n$ & store & regr. & class.')
+    head = (r'& & & \multicolumn{2}{c}{Measured} & \multicolumn{3}{c}{Fit} & \multicolumn{3}{c}{Test} & '
+            r'\multicolumn{3}{c}{Version of} \\' '\n' r'City & Stations & Rows & from & to & from & to & $n$ & from & '
+                                                      r'to & $n$ & store & regr. & class.')
     return table_tex(groups, head, 'lrr' + 'll' + 'llr'*2 + 'rrr', 'Data and models', 'tab:data')
 
 # %% ../../nbs/12_report/00_paper.ipynb #14589a52
@@ -210,8 +228,7 @@ def score_table(
 )->str:
     "Table II: scores by horizon beside their baselines, all by macro."
     groups = [score_rows(results['cities'][city], name) for city, name in names.items()]
-    head = (r'& & & \multicolumn{7}{c}{PM$_{2.5}$ (\aqwUnit)} & \multicolumn{4}{c}{AQI category} \\' '\n'
-            r'City & $h$ & Model & $n$ & RMSE & MAE & bias & $R^2$ & skill & cov.\,\% & $n$ & accuracy & macro-F1 & log-loss')
+    head = (r'& & & \multicolumn{7}{c}{PM$_{2.5}$ (\aqwUnit)} & \multicolumn{4}{c}{AQI category} \\' '\n' r'City & $h$ & Model & $n$ & RMSE & MAE & bias & $R^2$ & skill & cov.\,\% & $n$ & accuracy & macro-F1 & log-loss')
     return table_tex(groups, head, 'lrl' + 'r'*11, r'Scores in the test period, $h$ hours ahead', 'tab:scores')
 
 # %% ../../nbs/12_report/00_paper.ipynb #2d1ab52f
@@ -223,10 +240,13 @@ def city_text(
     horizons = [number_word(h) for h in sorted({r['horizon_h'] for r in city['scores']})]
     hours = dict(zip(horizons, sorted({r['horizon_h'] for r in city['scores']})))
     m = lambda macro: f'\\aqw{macro}{name}{{}}'
-    scores = '; '.join(f"{hours[w]}\\,h ahead {m('Rmse' + w)} against {m('RmsePersistence' + w)} (skill {m('Skill' + w)}, the interval held {m('Coverage' + w)}\\,\\%)" for w in horizons)
-    classes = '; '.join(f"{hours[w]}\\,h ahead {m('AccuracyClass' + w)} against {m('AccuracyClassPersistence' + w)}" for w in horizons)
-    return (f"\\textit{{{m('Name')}.}} RMSE of the forecast against that of persistence (\\aqwUnit): {scores}. Share of hours in the right AQI category, against persistence: {classes}. "
-            f"Of {m('Tested')} features {m('Drifted')} drifted. The rule's verdict: {m('Verdict')}. {m('Reasons')}\n")
+    scores = '; '.join(f"{hours[w]}\\,h ahead {m('Rmse' + w)} against {m('RmsePersistence' + w)} (skill "
+                       f"{m('Skill' + w)}, the interval held {m('Coverage' + w)}\\,\\%)" for w in horizons)
+    classes = '; '.join(f"{hours[w]}\\,h ahead {m('AccuracyClass' + w)} against {m('AccuracyClassPersistence' + w)}"
+                        for w in horizons)
+    return (f"\\textit{{{m('Name')}.}} RMSE of the forecast against that of persistence (\\aqwUnit): {scores}. Share "
+            f"of hours in the right AQI category, against persistence: {classes}. " f"Of {m('Tested')} features "
+                f"{m('Drifted')} drifted. The rule's verdict: {m('Verdict')}. {m('Reasons')}\n")
 
 # %% ../../nbs/12_report/00_paper.ipynb #757633e5
 def breakable(
@@ -249,7 +269,8 @@ def failed_text(
 )->str:
     "The cities that failed and why, or that none did."
     if not failed: return 'No city of the run failed.\n'
-    return 'These cities failed and are not in the tables:\n' + listed_text([f"{city}, in {f['stage']}: {f['reason']}" for city, f in failed.items()])
+    return 'These cities failed and are not in the tables:\n' + listed_text([f"{city}, in {f['stage']}: {f['reason']}"
+                                                                             for city, f in failed.items()])
 
 # %% ../../nbs/12_report/00_paper.ipynb #72e365d6
 def two_weeks(
@@ -261,10 +282,15 @@ def two_weeks(
     last = far.filter(pl.col('actual').is_not_null())['target_ts'].max()
     if last is None: return far.clear()
     recent = far.filter(pl.col('target_ts').is_between(last - timedelta(days=days), last, closed='right'))
-    best = recent.group_by('location_id').agg(n=pl.col('actual').count()).sort('n', 'location_id', descending=[True, False])['location_id'][0]
+    best = recent.group_by('location_id').agg(n=pl.col('actual').count()).sort('n', 'location_id',
+                                                                               descending=[True,
+                                                                                   False])['location_id'][0]
     one = far.filter(pl.col('location_id') == best)
     ago = one.select(pl.col('target_ts') + pl.duration(hours=pl.col('horizon_h')), persistence='actual')
-    return recent.filter(pl.col('location_id') == best).drop('persistence', strict=False).join(ago, on='target_ts', how='left').sort('target_ts')
+    return (recent.filter(pl.col('location_id') == best)
+            .drop('persistence', strict=False)
+            .join(ago, on='target_ts', how='left')
+            .sort('target_ts'))
 
 # %% ../../nbs/12_report/00_paper.ipynb #5be26632
 def forecast_window(
@@ -274,7 +300,9 @@ def forecast_window(
     "What the first figure shows; None where no forecast has an outcome."
     if 'forecast' not in city['frames']: return None
     path = below(frames, *str(city['frames']['forecast']).split('/'))
-    if not path.exists(): raise AqwError(f"the run's frame {path} is not there", "run the city again, or give results.json in its own folder")
+    if not path.exists():
+        raise AqwError(f"the run's frame {path} is not there",
+                       "run the city again, or give results.json in its own folder")
     window = two_weeks(pl.read_parquet(path, glob=False))
     return None if window.is_empty() else window
 
@@ -287,7 +315,7 @@ def figure_tex(
     label:str      # For \ref
 )->str:
     "One figure as wide as a column."
-    return f'\\begin{{figure}}[t]\\centering\n\\includegraphics[width=\\columnwidth]{{figures/{file}.pdf}}\n\\caption{{{caption}}}\\label{{{label}}}\n\\end{{figure}}\n'
+    return (f'\\begin{{figure}}[t]\\centering\n\\includegraphics[width=\\columnwidth]{{figures/{file}.pdf}}\n\\caption{{{caption}}}\\label{{{label}}}\n\\end{{figure}}\n')
 
 # %% ../../nbs/12_report/00_paper.ipynb #f56672ab
 def draw_city(
@@ -298,13 +326,16 @@ def draw_city(
     *, simulated:bool=False
 )->str:                # The figures' LaTeX
     "Draw a city's two figures and give the LaTeX that shows them."
-    save_chart(plot_skill(pl.DataFrame(city['scores'], infer_schema_length=None), simulated=simulated), folder/f'rmse-{name}.pdf')
-    shown = figure_tex(f'rmse-{name}', f'RMSE in the test period, \\aqwName{name}, beside the two forecasts that need no model.', f'fig:rmse{name}')
+    save_chart(plot_skill(pl.DataFrame(city['scores'], infer_schema_length=None), simulated=simulated),
+               folder/f'rmse-{name}.pdf')
+    shown = figure_tex(f'rmse-{name}', f'RMSE in the test period, \\aqwName{name}, beside the two forecasts that need '
+                                       f'no model.', f'fig:rmse{name}')
     window = forecast_window(city, frames)
     if window is None: return shown
     save_chart(plot_forecast(window, simulated=simulated), folder/f'forecast-{name}.pdf')
     where, ahead = tex(window['location_id'][0]), window['horizon_h'][0]
-    caption = f'PM$_{{2.5}}$ at {where}, \\aqwName{name}: the forecast issued {ahead}\\,h before with its 90\\,\\% interval, what was measured, and persistence. A gap is an hour without a measurement.'
+    caption = (f'PM$_{{2.5}}$ at {where}, \\aqwName{name}: the forecast issued {ahead}\\,h before with its 90\\,\\% '
+               f'interval, what was measured, and persistence. A gap is an hour without a measurement.')
     return figure_tex(f'forecast-{name}', caption, f'fig:forecast{name}') + shown
 
 # %% ../../nbs/12_report/00_paper.ipynb #927b6008
@@ -313,10 +344,13 @@ def cited_works(
     works:str    # \bibitem entries
 )->str:          # The entries that the text cites, in its order
     "The works that a text cites; `AqwError` for one that the list lacks."
-    known = {re.match(r'\\bibitem\{(\w+)\}', w)[1]: w for w in re.findall(r'\\bibitem\{.*?(?=\\bibitem|\Z)', works, re.S)}
+    known = {re.match(r'\\bibitem\{(\w+)\}', w)[1]: w for w in re.findall(r'\\bibitem\{.*?(?=\\bibitem|\Z)', works,
+                                                                          re.S)}
     cited = list(dict.fromkeys(k.strip() for keys in re.findall(r'\\cite\{([^}]+)\}', text) for k in keys.split(',')))
     lost = [k for k in cited if k not in known]
-    if lost: raise AqwError(f"the paper cites {lost}, which references.tex lacks", "add the works, with data that you checked")
+    if lost:
+        raise AqwError(f"the paper cites {lost}, which references.tex lacks",
+                       "add the works, with data that you checked")
     return ''.join(known[k] for k in cited)
 
 # %% ../../nbs/12_report/00_paper.ipynb #93bd4669
@@ -329,14 +363,17 @@ def licence_text(
     "Sources and licences of the data, with the citation of a data set that is known."
     cited = lambda source: ''.join(f'~\\cite{{{work}}}' for name, work in DATA_SETS.items() if name in source)
     named = '; '.join(tex(s) + cited(s) for s in dict.fromkeys(sources))
-    return (f'The measurements came from {named}. ' if named else '') + f"Licences: {'; '.join(tex(l) for l in dict.fromkeys(licences)) or 'none was stated with the data'}.\n"
+    return (f'The measurements came from {named}. ' if named
+            else '') + f"Licences: {'; '.join(tex(l) for l in dict.fromkeys(licences)) or 'none was stated with the data'}.\n"
 
 # %% ../../nbs/12_report/00_paper.ipynb #5122fbc1
 def latex_missing()->str:   # Empty when a PDF can be made
     "What this machine lacks for the PDF, and how to get it."
-    how = "install it (Debian: apt install texlive-publishers; Windows: MiKTeX), or upload the folder to a LaTeX service"
+    how = ("install it (Debian: apt install texlive-publishers; Windows: MiKTeX), or upload the folder to a LaTeX "
+           "service")
     if not shutil.which('pdflatex'): return f"pdflatex is not there: {how}"
-    found = subprocess.run(['kpsewhich', 'IEEEtran.cls'], capture_output=True, text=True) if shutil.which('kpsewhich') else None
+    found = subprocess.run(['kpsewhich', 'IEEEtran.cls'], capture_output=True,
+                           text=True) if shutil.which('kpsewhich') else None
     return f"the LaTeX class IEEEtran is not there: {how}" if found and not found.stdout.strip() else ''
 
 # %% ../../nbs/12_report/00_paper.ipynb #e4dd53af
@@ -351,10 +388,12 @@ def build_pdf(
         build = Path(d)/'build'
         shutil.copytree(folder, build, ignore=shutil.ignore_patterns('paper.pdf'))
         for _ in range(2):
-            done = subprocess.run(command, cwd=build, env={**os.environ, **clock}, capture_output=True, encoding='utf-8', errors='replace', timeout=120)
+            done = subprocess.run(command, cwd=build, env={**os.environ, **clock}, capture_output=True,
+                                  encoding='utf-8', errors='replace', timeout=120)
             if done.returncode:
                 complaint = ' '.join(l for l in done.stdout.splitlines() if l.startswith(('!', 'l.')))
-                raise AqwError(f"pdflatex failed: {complaint or done.stdout[-300:]}", f"the source is in {folder}; build it by hand to see more")
+                raise AqwError(f"pdflatex failed: {complaint or done.stdout[-300:]}",
+                               f"the source is in {folder}; build it by hand to see more")
         return Path(shutil.copy(build/'paper.pdf', folder/'paper.pdf'))
 
 # %% ../../nbs/12_report/00_paper.ipynb #711ea46d
@@ -365,8 +404,11 @@ def open_results(
     "The results of a run; `AqwError` when they hold no city."
     base = folder if isinstance(results, dict) else Path(results).parent
     try: results = results if isinstance(results, dict) else json.loads(Path(results).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as e: raise AqwError(f"{results} cannot be read: {e}", "give the results.json that a run has written") from e
-    if not results.get('cities'): raise AqwError(f"the run has no city with results; failed: {sorted(results.get('failed', {}))}", "look at the notebooks of the run, then run again")
+    except (OSError, ValueError) as e:
+        raise AqwError(f"{results} cannot be read: {e}", "give the results.json that a run has written") from e
+    if not results.get('cities'):
+        raise AqwError(f"the run has no city with results; failed: {sorted(results.get('failed', {}))}",
+                       "look at the notebooks of the run, then run again")
     return results, base
 
 # %% ../../nbs/12_report/00_paper.ipynb #15caf20e
@@ -376,8 +418,10 @@ def paper_texts(
 )->dict[str, str]:         # File name without .tex -> LaTeX
     "The generated parts of the paper."
     cities = [results['cities'][c] for c in names]
-    return {'numbers': numbers_tex(results, names), 'table1': data_table(results, names), 'table2': score_table(results, names),
-            'cities': '\n'.join(city_text(c, n) for c, n in zip(cities, names.values())), 'failed': failed_text(results['failed']),
+    return {'numbers': numbers_tex(results, names), 'table1': data_table(results, names),
+            'table2': score_table(results, names),
+            'cities': '\n'.join(city_text(c, n) for c, n in zip(cities, names.values())),
+            'failed': failed_text(results['failed']),
             'unseen': listed_text([s for c in cities for s in c['verdict']['could_not_see']]),
             'licences': licence_text(*([v for c in cities for v in c.get(k, [])] for k in ('sources', 'licences')))}
 
@@ -392,12 +436,16 @@ def write_report(
     results, base = open_results(results, folder)
     names = macro_names(list(results['cities']))
     texts, source = paper_texts(results, names), files('aq_workbench')/'assets'/'paper'
-    figures = [draw_city(results['cities'][c], n, base, folder/'figures', simulated=results['simulated']) for c, n in names.items()]
-    rest = '' if len(figures) <= CITIES_SHOWN else 'The figures of the other cities lie beside this paper, in \\texttt{figures/}.\n'
-    texts |= {'figures': ''.join(figures[:CITIES_SHOWN]) + rest, 'paper': (source/'paper.tex').read_text(encoding='utf-8')}
+    figures = [draw_city(results['cities'][c], n, base, folder/'figures', simulated=results['simulated']) for c,
+               n in names.items()]
+    rest = '' if len(
+        figures) <= CITIES_SHOWN else 'The figures of the other cities lie beside this paper, in \\texttt{figures/}.\n'
+    texts |= {'figures': ''.join(figures[:CITIES_SHOWN]) + rest,
+              'paper': (source/'paper.tex').read_text(encoding='utf-8')}
     whole = re.sub(r'\\input\{(\w+)\}', lambda m: texts.get(m[1], ''), texts['paper'])
     texts['references'] = cited_works(whole, (source/'references.tex').read_text(encoding='utf-8'))
     for name, text in texts.items(): (folder/f'{name}.tex').write_text(text, encoding='utf-8')
     lacks = latex_missing()
     written = {name: folder/f'{name}.tex' for name in ('numbers', 'table1', 'table2', 'paper')}
-    return {**written, 'figures': folder/'figures', 'pdf': None if lacks else build_pdf(folder, results['created']), 'pdf_missing': lacks}
+    return {**written, 'figures': folder/'figures', 'pdf': None if lacks else build_pdf(folder, results['created']),
+            'pdf_missing': lacks}

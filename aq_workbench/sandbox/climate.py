@@ -39,7 +39,8 @@ def noise(
     last = (MONTHS.astype('datetime64[h]') + hours).astype('datetime64[M]')
     starts = np.arange(MONTHS, last + 2).astype('datetime64[h]')
     name = [seed, crc32(slug.encode()), stream]
-    draws = [np.random.default_rng([*name, m]).standard_normal((n, rows)) for m, n in enumerate(np.diff(starts).astype(int))]
+    draws = [np.random.default_rng([*name, m]).standard_normal((n, rows)) for m,
+             n in enumerate(np.diff(starts).astype(int))]
     return np.concatenate(draws).T[:, :hours]
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #8348ae6c
@@ -65,14 +66,14 @@ def with_fronts(
 VARS = 'pm25 pm10 so2 no2 co o3 temp dewp pres ws u v'.split()
 GASES = VARS[:6]
 SMOOTH = 12, 3.5   # h; these two are filtered twice
-BANDS = {80:"""8|15 19|-11 3 48|7 -3 20 22|6 -9 -1 8 8|5 20 1 -11 -11 32|2 43 10 29 -19 0 37|24 -15 -8 15 -8 -12 35 20|48 -21 6 -1 23 -5 -25 2 2
+BANDS = ({80:"""8|15 19|-11 3 48|7 -3 20 22|6 -9 -1 8 8|5 20 1 -11 -11 32|2 43 10 29 -19 0 37|24 -15 -8 15 -8 -12 35 20|48 -21 6 -1 23 -5 -25 2 2
     |-10 14 -8 -11 -2 0 -12 2 0 3|-4 20 3 -4 -6 4 -8 4 0 2 1|5 5 -11 -5 -5 3 -1 5 0 1 0 1""",
   12:"""86|74 18|74 8 14|58 20 2 9|77 -5 10 -7 20|-16 23 -21 -34 2 6|28 12 -6 13 8 -2 2|72 -22 -8 -2 8 -4 3 6|-33 -8 45 -40 -4 17 -18 -25 7
     |-38 -7 -15 -14 -5 -1 4 8 -2 1|-31 -11 -18 11 -6 0 -2 -4 2 -1 2|35 5 20 0 -13 1 -3 -2 1 0 0 1""",
   3.5:"""43|50 20|23 -4 41|44 -15 3 47|46 -12 10 12 18|-42 16 13 -40 -7 43|-31 21 4 -19 -13 14 40|16 2 -1 12 8 -2 -16 12|-9 -1 -2 3 -1 -2 -1 0 1
     |-19 32 8 -39 -4 11 13 -2 0 2|8 12 13 -12 -9 18 16 25 0 -1 3|8 -9 21 -8 -16 23 9 47 -1 -4 6 2""",
   2:"""6|13 22|10 1 22|11 6 -1 26|8 3 4 5 18|5 -3 4 -14 3 21|10 -4 7 4 8 -13 9|-4 4 3 2 0 6 1 4|1 3 1 2 0 0 0 0 1
-    |14 3 -1 7 6 -17 -16 20 -28 44|3 -5 -2 2 0 -2 -14 47 18 -16 53|-3 2 1 -2 -1 4 27 -21 -12 13 36 36"""}
+    |14 3 -1 7 6 -17 -16 20 -28 44|3 -5 -2 2 0 -2 -14 47 18 -16 53|-3 2 1 -2 -1 4 27 -21 -12 13 36 36"""})
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #7b45ca25
 def triangle(
@@ -123,7 +124,8 @@ def city_field(
     return total
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #de3671bc
-APART = {24:"60|33 40|15 7 78|26 9 3 65|29 7 4 9 68|-16 -10 2 -21 1 60", 1.2:"80|51 69|17 5 58|28 16 10 63|34 14 15 23 50|-18 -12 0 -50 2 54"}
+APART = {24:"60|33 40|15 7 78|26 9 3 65|29 7 4 9 68|-16 -10 2 -21 1 60",
+         1.2:"80|51 69|17 5 58|28 16 10 63|34 14 15 23 50|-18 -12 0 -50 2 54"}
 APART_SD = dict(zip(VARS, (.347, .372, .4, 1.009, .312, 1.205, .8, 1.2, 1.2, .26, .5, .42)))
 
 def station_field(
@@ -164,8 +166,10 @@ def waves(
     return np.stack([c(year, 2), s(year, 2)] + [a*b for a in (hours[0], c(year, 1), s(year, 1)) for b in hours])
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #83eef269
-SPREAD = {'pm25':(1.16, .28, -.033), 'pm10':(.88, .168, -.015), 'so2':(.855, .142, .158), 'no2':(1.847, .624, .107), 'co':(.689, .195, .027), 'o3':(2.168, -.364, .072),
-          'temp':(3.29, .092, .608), 'dewp':(5.48, 1.297, 1.005), 'pres':(5.1, 1.075, 1.261), 'ws':(.336, .061, .013), 'u':(.458, .011, .008), 'v':(.488, -.027, .049)}
+SPREAD = {'pm25':(1.16, .28, -.033), 'pm10':(.88, .168, -.015), 'so2':(.855, .142, .158), 'no2':(1.847, .624, .107),
+          'co':(.689, .195, .027), 'o3':(2.168, -.364, .072),
+          'temp':(3.29, .092, .608), 'dewp':(5.48, 1.297, 1.005), 'pres':(5.1, 1.075, 1.261), 'ws':(.336, .061, .013),
+          'u':(.458, .011, .008), 'v':(.488, -.027, .049)}
 
 def spread(
     name:str,        # One of `VARS`
@@ -191,9 +195,9 @@ NORMALS = {
         |precip 59 45 39 42 46 47 46 53 50 65 67 57|wet 12 10 9 9 8 8 8 8 8 11 11 11|temp_sd 3|pres_sd 9.5"""}
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #5dacdc0e
-ZONES = """lat 0 10 20 30 40 50 60 70|temp 27 27 25 20 14 10 5 -3|season .6 1.2 3.5 6.5 9.5 9 10 13|range 8 9 10 11 10 8 7 6|dry 3.7 4.4 5.8 7.3 5.8 4.3 3.6 3.2
+ZONES = ("""lat 0 10 20 30 40 50 60 70|temp 27 27 25 20 14 10 5 -3|season .6 1.2 3.5 6.5 9.5 9 10 13|range 8 9 10 11 10 8 7 6|dry 3.7 4.4 5.8 7.3 5.8 4.3 3.6 3.2
     |ws 2 2.5 3 2.8 3 3.6 3.5 3.5|pres 1010 1011 1013 1016 1016 1014 1011 1010|precip 170 110 80 45 60 60 60 40|wet 14 10 7 5 8 10 11 9
-    |temp_sd .9 1.1 1.8 2.8 3.3 3.2 3.5 4|pres_sd 1.3 1.5 2.5 4 5.5 8 9.5 10"""
+    |temp_sd .9 1.1 1.8 2.8 3.3 3.2 3.5 4|pres_sd 1.3 1.5 2.5 4 5.5 8 9.5 10""")
 
 def table_rows(
     text:str   # Rows divided by `|`, each with its name first
@@ -211,7 +215,8 @@ def normals_of(
     if slug in NORMALS: return {name: row + np.zeros(12) for name, row in table_rows(NORMALS[slug]).items()}
     zones = table_rows(ZONES)
     here = {name: np.interp(abs(lat), zones['lat'], row) + np.zeros(12) for name, row in zones.items()}
-    temp = here['temp'] - here['season']*np.cos(2*np.pi*((np.arange(12) + .5)/12 - .055))   # the coldest day is 20 January
+    # the coldest day is 20 January
+    temp = here['temp'] - here['season']*np.cos(2*np.pi*((np.arange(12) + .5)/12 - .055))
     return here | {'temp':temp, 'dewp':temp - here['dry']}
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #3c609667

@@ -41,9 +41,12 @@ from .world import observed, SANDBOX_CITIES, stations_of, truth
 # %% ../../nbs/02_sandbox/02_server.ipynb #de2118da
 SIMULATED = 'aq_workbench sandbox (SIMULATED)'
 SERVED_PARAMETERS = [(1, 'pm10', 'µg/m³', 'PM10'), (2, 'pm25', 'µg/m³', 'PM2.5'),
-         (3, 'o3', 'µg/m³', 'O₃'), (10, 'o3', 'ppm', 'O₃'), (20001, 'o3', 'ppb', 'O₃'), (4, 'co', 'µg/m³', 'CO'), (8, 'co', 'ppm', 'CO'), (102, 'co', 'ppb', 'CO'),
-         (5, 'no2', 'µg/m³', 'NO₂'), (7, 'no2', 'ppm', 'NO₂'), (15, 'no2', 'ppb', 'NO₂'), (6, 'so2', 'µg/m³', 'SO₂'), (9, 'so2', 'ppm', 'SO₂'), (20002, 'so2', 'ppb', 'SO₂'),
-         (100, 'temperature', 'c', 'Temperature'), (98, 'relativehumidity', '%', 'RH'), (20003, 'wind_speed', 'm/s', 'Wind speed'),
+         (3, 'o3', 'µg/m³', 'O₃'), (10, 'o3', 'ppm', 'O₃'), (20001, 'o3', 'ppb', 'O₃'), (4, 'co', 'µg/m³', 'CO'),
+                     (8, 'co', 'ppm', 'CO'), (102, 'co', 'ppb', 'CO'),
+         (5, 'no2', 'µg/m³', 'NO₂'), (7, 'no2', 'ppm', 'NO₂'), (15, 'no2', 'ppb', 'NO₂'), (6, 'so2', 'µg/m³', 'SO₂'),
+                     (9, 'so2', 'ppm', 'SO₂'), (20002, 'so2', 'ppb', 'SO₂'),
+         (100, 'temperature', 'c', 'Temperature'), (98, 'relativehumidity', '%', 'RH'),
+                     (20003, 'wind_speed', 'm/s', 'Wind speed'),
          (20004, 'wind_direction', 'deg', 'Wind direction'), (20005, 'pressure', 'hPa', 'Pressure')]
 PARAMETERS = {i: dict(id=i, name=name, units=units, displayName=shown) for i, name, units, shown in SERVED_PARAMETERS}
 
@@ -55,7 +58,8 @@ def parameter_of(
     "OpenAQ's parameter for one of ours in a unit."
     for p in PARAMETERS.values():
         if (parameter_name(p['name']), unit_name(p['units'])) == (parameter, unit_name(unit)): return p
-    raise AqwError(f"OpenAQ has no number for {parameter} in {unit!r}", f"add it to KINDS, which has {[k[1:3] for k in SERVED_PARAMETERS]}")
+    raise AqwError(f"OpenAQ has no number for {parameter} in {unit!r}",
+                   f"add it to KINDS, which has {[k[1:3] for k in SERVED_PARAMETERS]}")
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #bfbd2e09
 def envelope(
@@ -66,7 +70,8 @@ def envelope(
 )->dict:
     "A reply: `meta` with `one_or_404` as number or text, and the results."
     found = total if total is not None else f">{limit}" if len(results) >= limit else len(results)
-    return {'meta': {'name':'aq_workbench-sandbox', 'website':'/', 'page':page, 'limit':limit, 'found':found}, 'results': results}
+    return {'meta': {'name':'aq_workbench-sandbox', 'website':'/', 'page':page, 'limit':limit, 'found':found},
+            'results': results}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #6bd58c75
 def moment(
@@ -74,7 +79,8 @@ def moment(
     tz:str              # The station's zone
 )->dict|None:           # utc and local, or None
     "A moment as OpenAQ writes it."
-    return at and {'utc':f"{utc(at):%Y-%m-%dT%H:%M:%SZ}", 'local':at.astimezone(ZoneInfo(tz)).isoformat(timespec='seconds')}
+    return at and {'utc':f"{utc(at):%Y-%m-%dT%H:%M:%SZ}",
+                   'local':at.astimezone(ZoneInfo(tz)).isoformat(timespec='seconds')}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #33bf7d25
 def hour_texts(
@@ -97,8 +103,11 @@ def check_order(
 )->None:
     "Bounds in order and of one kind, else the service's refusal."
     if start is None or end is None: return
-    if (start.tzinfo is None) != (end.tzinfo is None): raise HTTPException(500, "can't compare offset-naive and offset-aware datetimes")
-    if start > end: raise Unprocessable("1 validation error for DatetimeQueries\n  Value error, datetime_to must be after datetime_from")
+    if (start.tzinfo is None) != (end.tzinfo is None):
+        raise HTTPException(500, "can't compare offset-naive and offset-aware datetimes")
+    if start > end:
+        raise Unprocessable("1 validation error for DatetimeQueries\n  Value error, datetime_to must be after "
+                            "datetime_from")
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #05324224
 def at_station(
@@ -138,7 +147,8 @@ def sensors_of(
     rows = rows.filter(pl.col('value').is_not_null() & pl.col('value').is_not_nan()).sort('sensor_id', 'event_ts')
     rows = rows.with_columns(hour=(pl.col('event_ts') - start).dt.total_hours().cast(pl.Int32))
     found = [Sensor(int(i), int(place), parameter_of(name, unit), part['hour'].to_numpy(), part['value'].to_numpy())
-             for (i, place, name, unit), part in rows.group_by('sensor_id', 'location_id', 'parameter', 'unit', maintain_order=True)]
+             for (i, place, name, unit), part in rows.group_by('sensor_id', 'location_id', 'parameter', 'unit',
+                                                               maintain_order=True)]
     return {s.id: s for s in sorted(found)}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #9fd758ea
@@ -185,7 +195,7 @@ def published(
 ROW = ('{"value":%(value)s,"flagInfo":{"hasFlags":false},"parameter":%(parameter)s,"period":{"label":"%(label)s","interval":"01:00:00","datetimeFrom":%(a)s,"datetimeTo":%(b)s},'
        '"coordinates":null,"summary":%(summary)s,"coverage":{"expectedCount":1,"expectedInterval":"01:00:00","observedCount":1,"observedInterval":"01:00:00",'
        '"percentComplete":100.0,"percentCoverage":100.0,"datetimeFrom":%(a)s,"datetimeTo":%(b)s}}')
-SUMMARY = '{"min":%(v)s,"q02":%(v)s,"q25":%(v)s,"median":%(v)s,"q75":%(v)s,"q98":%(v)s,"max":%(v)s,"avg":%(v)s,"sd":null}'
+SUMMARY = ('{"min":%(v)s,"q02":%(v)s,"q25":%(v)s,"median":%(v)s,"q75":%(v)s,"q98":%(v)s,"max":%(v)s,"avg":%(v)s,"sd":null}')
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #72d2afa4
 def row_texts(
@@ -199,7 +209,8 @@ def row_texts(
     found = []
     for h, v in zip(sensor.hour[rows].tolist(), sensor.value[rows].tolist()):
         value, means = (float(f'{v:.3g}'), SUMMARY % {'v':repr(v)}) if label == '1hour' else (v, 'null')
-        found.append(ROW % {'value':value, 'summary':means, 'parameter':parameter, 'label':label, 'a':part.texts[h - 1], 'b':part.texts[h]})
+        found.append(ROW % {'value':value, 'summary':means, 'parameter':parameter, 'label':label, 'a':part.texts[h - 1],
+                            'b':part.texts[h]})
     return found
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #51a08233
@@ -211,8 +222,9 @@ def coverage(
     "How many of the hours between the first and the last came."
     expected, came = int(hours[-1] - hours[0]) + 1, len(hours)
     share = round(100*came/expected, 1)
-    return dict(expectedCount=expected, expectedInterval=f"{expected:02d}:00:00", observedCount=came, observedInterval=f"{came:02d}:00:00",
-                percentComplete=share, percentCoverage=share, datetimeFrom=first, datetimeTo=last)
+    return dict(expectedCount=expected, expectedInterval=f"{expected:02d}:00:00", observedCount=came,
+                observedInterval=f"{came:02d}:00:00", percentComplete=share, percentCoverage=share, datetimeFrom=first,
+                datetimeTo=last)
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #14ab8810
 def summary(
@@ -220,14 +232,16 @@ def summary(
 )->dict:                # Unrounded; quantiles are null, as the service leaves them
     "Least, greatest, mean and standard deviation of a sensor's values."
     sd = float(values.std(ddof=1)) if len(values) > 1 else None
-    return dict(min=float(values.min()), **dict.fromkeys(('q02', 'q25', 'median', 'q75', 'q98')), max=float(values.max()), avg=float(values.mean()), sd=sd)
+    return dict(min=float(values.min()), **dict.fromkeys(('q02', 'q25', 'median', 'q75', 'q98')),
+                max=float(values.max()), avg=float(values.mean()), sd=sd)
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #7decffb2
 def sensor_name(
     sensor:Sensor   # Any
 )->dict:            # id, name, parameter
     "A sensor as a station lists it."
-    return {'id':sensor.id, 'name':f"{sensor.parameter['name']} {sensor.parameter['units']}", 'parameter':sensor.parameter}
+    return {'id':sensor.id, 'name':f"{sensor.parameter['name']} {sensor.parameter['units']}",
+            'parameter':sensor.parameter}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #649fd12f
 def ends(
@@ -258,10 +272,12 @@ def sensor_object(
 )->dict:
     "A sensor with its period, coverage, last value and summary."
     found = ends(part, sensor, present)
-    if not found: return sensor_name(sensor) | dict.fromkeys(('datetimeFirst', 'datetimeLast', 'coverage', 'latest', 'summary'))
+    if not found:
+        return sensor_name(sensor) | dict.fromkeys(('datetimeFirst', 'datetimeLast', 'coverage', 'latest', 'summary'))
     first, last = (json.loads(part.texts[h]) for h in found)
     n = published(part, sensor, present)[1]
-    return sensor_name(sensor) | {'datetimeFirst':first, 'datetimeLast':last, 'coverage':coverage(sensor.hour[:n], first, last),
+    return sensor_name(sensor) | {'datetimeFirst':first, 'datetimeLast':last,
+                                  'coverage':coverage(sensor.hour[:n], first, last),
                                   'latest':latest(part, sensor, present), 'summary':summary(sensor.value[:n])}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #5be5948a
@@ -276,8 +292,10 @@ def country(
     return {'id':COUNTRY_IDS.get(iso, 1000 + found['isonumeric']), 'code':iso, 'name':found['name']}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #952eee2b
-SANDBOX_LICENCE = {'id':1, 'name':'CC0 1.0, SIMULATED data', 'commercialUseAllowed':True, 'attributionRequired':False, 'shareAlikeRequired':False,
-           'modificationAllowed':True, 'redistributionAllowed':True, 'sourceUrl':'https://creativecommons.org/publicdomain/zero/1.0/'}
+SANDBOX_LICENCE = {'id':1, 'name':'CC0 1.0, SIMULATED data', 'commercialUseAllowed':True, 'attributionRequired':False,
+                   'shareAlikeRequired':False,
+           'modificationAllowed':True, 'redistributionAllowed':True,
+                   'sourceUrl':'https://creativecommons.org/publicdomain/zero/1.0/'}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #249a4b28
 def location_span(
@@ -300,11 +318,14 @@ def location_object(
     "A station with its sensors."
     s, (first, last) = part.stations[place], location_span(part, place, present)
     sensors = [sensor_name(x) for x in part.sensors.values() if x.location_id == place]
-    us, licence = {'id':1, 'name':SIMULATED}, {'id':1, 'name':SANDBOX_LICENCE['name'], 'attribution':{'name':SIMULATED, 'url':None}}
-    return {'id':place, 'name':s['location'], 'locality':None, 'timezone':s['tz'], 'country':country(s['country']), 'owner':us, 'provider':us,
-            'isMobile':False, 'isMonitor':True, 'instruments':[{'id':1, 'name':'Simulated monitor'}], 'sensors':sensors,
-            'coordinates':{'latitude':s['lat'], 'longitude':s['lon']}, 'licenses':[licence | {'dateFrom':None, 'dateTo':None}],
-            'bounds':[s['lon'], s['lat'], s['lon'], s['lat']], 'distance':distance, 'datetimeFirst':first, 'datetimeLast':last}
+    us, licence = {'id':1, 'name':SIMULATED}, {'id':1, 'name':SANDBOX_LICENCE['name'],
+                                               'attribution':{'name':SIMULATED, 'url':None}}
+    return {'id':place, 'name':s['location'], 'locality':None, 'timezone':s['tz'], 'country':country(s['country']),
+            'owner':us, 'provider':us, 'isMobile':False, 'isMonitor':True,
+            'instruments':[{'id':1, 'name':'Simulated monitor'}], 'sensors':sensors,
+            'coordinates':{'latitude':s['lat'], 'longitude':s['lon']},
+            'licenses':[licence | {'dateFrom':None, 'dateTo':None}], 'bounds':[s['lon'], s['lat'], s['lon'], s['lat']],
+            'distance':distance, 'datetimeFirst':first, 'datetimeLast':last}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #afa54cf8
 def by_slug(
@@ -325,9 +346,12 @@ class World:
         self.stations, self.days, self.seed, self.at = stations, days, seed, at
         self.cities = by_slug(cities)
         self.kept, self.lock = {}, threading.Lock()
-        found = [(int(s['location_id']), (slug, s)) for slug, c in self.cities.items() for s in stations_of(c, stations=stations, seed=seed).iter_rows(named=True)]
+        found = [(int(s['location_id']), (slug, s)) for slug, c in self.cities.items() for s in stations_of(c,
+            stations=stations, seed=seed).iter_rows(named=True)]
         self.places = dict(found)
-        if len(self.places) < len(found): raise AqwError(f"two of {sorted(self.cities.values())} have stations of one number", "leave one of them out")
+        if len(self.places) < len(found):
+            raise AqwError(f"two of {sorted(self.cities.values())} have stations of one number",
+                           "leave one of them out")
 
     def present(self): return now(self.at)
 
@@ -336,7 +360,8 @@ class World:
         with self.lock:
             part, hour = self.kept.get(slug), self.present().replace(minute=0, second=0, microsecond=0)
             if part is None or not part.start < hour <= part.end:
-                part = self.kept[slug] = simulate(self.cities[slug], hour - timedelta(days=self.days), hour + SERVED_AHEAD, stations=self.stations, seed=self.seed)
+                part = self.kept[slug] = simulate(self.cities[slug], hour - timedelta(days=self.days),
+                                                  hour + SERVED_AHEAD, stations=self.stations, seed=self.seed)
             return part
 
     def whole(self): return [self.city(slug) for slug in self.cities]
@@ -380,7 +405,8 @@ def check_places(
     (lat, lon), (x0, y0, x1, y1) = numbers(asked.coordinates or '0,0'), numbers(asked.bbox or '-180,-90,180,90')
     wrong = {'coordinates and radius go together': (asked.coordinates is None) != (asked.radius is None),
              'coordinates are latitude, longitude': abs(lat) > 90 or abs(lon) > 180,
-             'bbox or coordinates, not both': asked.bbox and asked.coordinates, 'iso or countries_id, not both': asked.iso and asked.countries_id,
+             'bbox or coordinates, not both': asked.bbox and asked.coordinates,
+             'iso or countries_id, not both': asked.iso and asked.countries_id,
              'bbox is minimum lon, lat, maximum lon, lat': not (-180 <= x0 <= x1 <= 180 and -90 <= y0 <= y1 <= 90)}
     for why, is_so in wrong.items():
         if is_so: raise Unprocessable(f"1 validation error for LocationsQueries\n  Value error, {why}")
@@ -396,7 +422,8 @@ def near(
         away = 1000*float(distance_km(*circle, s['lat'], s['lon'])) if circle else None
         if away is not None and away > asked.radius: continue
         if box and not (box[0] <= s['lon'] <= box[2] and box[1] <= s['lat'] <= box[3]): continue
-        if asked.iso and asked.iso.upper() != s['country'] or lands and country(s['country'])['id'] not in lands: continue
+        if asked.iso and asked.iso.upper() != s['country'] or lands and country(s['country'])['id'] not in lands:
+            continue
         found[place] = away
     return found
 
@@ -420,7 +447,8 @@ def span(
     seen = [(p.texts[h]) for p in parts for s in p.sensors.values() for h in ends(p, s, present) or ()]
     times = [json.loads(t)['utc'] for t in seen]
     kinds = {s.parameter['id']: {**s.parameter, 'displayName':None} for p in parts for s in p.sensors.values()}
-    return {'datetimeFirst':min(times, default=None), 'datetimeLast':max(times, default=None), 'parameters':[kinds[i] for i in sorted(kinds)]}
+    return {'datetimeFirst':min(times, default=None), 'datetimeLast':max(times, default=None),
+            'parameters':[kinds[i] for i in sorted(kinds)]}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #c22ad4ae
 def countries(
@@ -439,8 +467,10 @@ def provider(
     spots = [(s['lon'], s['lat']) for _, s in world.places.values()]
     (x0, y0), (x1, y1) = (tuple(pick(c) for c in zip(*spots)) for pick in (min, max))
     told, box = span(world.whole(), world.present()), [[x0, y0], [x0, y1], [x1, y1], [x1, y0], [x0, y0]]
-    return {'id':1, 'name':SIMULATED, 'sourceName':'sandbox', 'exportPrefix':'sandbox', 'datetimeAdded':told['datetimeFirst'], 'datetimeFirst':told['datetimeFirst'],
-            'datetimeLast':told['datetimeLast'], 'entitiesId':1, 'parameters':told['parameters'], 'bbox':{'type':'Polygon', 'coordinates':[box]}}
+    return {'id':1, 'name':SIMULATED, 'sourceName':'sandbox', 'exportPrefix':'sandbox',
+            'datetimeAdded':told['datetimeFirst'], 'datetimeFirst':told['datetimeFirst'],
+            'datetimeLast':told['datetimeLast'], 'entitiesId':1, 'parameters':told['parameters'],
+            'bbox':{'type':'Polygon', 'coordinates':[box]}}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #c3bd98ab
 def refuse_key(
@@ -462,7 +492,8 @@ class RateLimit:
         minute, used = self.used.get(key, (None, 0))
         used = used + 1 if minute == at//60 else 1
         self.used[key] = at//60, used
-        told = {'limit':self.limit, 'used':min(used, self.limit), 'remaining':max(0, self.limit - used), 'reset':max(1, round(60 - at % 60))}
+        told = {'limit':self.limit, 'used':min(used, self.limit), 'remaining':max(0, self.limit - used),
+                'reset':max(1, round(60 - at % 60))}
         return used <= self.limit, {f'x-ratelimit-{k}': str(v) for k, v in told.items()}
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #36b0e577
@@ -473,7 +504,9 @@ def add_gate(
     "Keys, counts, and the mark of the simulation on every reply."
     def refusal(request):
         path, key = request.url.path, request.headers.get('x-api-key')
-        if re.match('/v[12]/', path): return JSONResponse({'message':'Gone. Version 1 and Version 2 API endpoints are retired and no longer available. Please migrate to Version 3 endpoints.'}, 410), {}
+        if re.match('/v[12]/', path):
+            return JSONResponse({'message':'Gone. Version 1 and Version 2 API endpoints are retired and no longer '
+                                           'available. Please migrate to Version 3 endpoints.'}, 410), {}
         if not path.startswith('/v3/'): return None, {}
         if wrong := refuse_key(key): return JSONResponse(wrong, 401), {}
         passes, told = rate.take(key)
@@ -518,7 +551,8 @@ def latest_rows(
 )->list[dict]:
     "The last published value of each sensor."
     told = [(p, s, latest(p, s, present)) for p, s in sensors]
-    def late(p, row): return asked.datetime_min is None or utc(row['datetime']['utc']) > at_station(asked.datetime_min, p.city.tz)
+    def late(p, row):
+        return asked.datetime_min is None or utc(row['datetime']['utc']) > at_station(asked.datetime_min, p.city.tz)
     return [row | {'sensorsId':s.id, 'locationsId':s.location_id} for p, s, row in told if row and late(p, row)]
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #3511b80d
@@ -544,7 +578,8 @@ def places(
     def sensors(id:int): return page_reply([sensor_object(p, s, world.present()) for p, s in sensors_at(id)], Paging())
 
     @router.get('/locations/{id}/latest')
-    def newest(id:int, asked:Annotated[Latest, Query()]): return page_reply(latest_rows(sensors_at(id), asked, world.present()), asked, counted=True)
+    def newest(id:int, asked:Annotated[Latest, Query()]):
+        return page_reply(latest_rows(sensors_at(id), asked, world.present()), asked, counted=True)
 
     return router
 
@@ -586,10 +621,12 @@ def series(
         return one_or_404([sensor_object(*here, world.present())] if here else [], 'Sensor')
 
     @router.get('/sensors/{id}/hours')
-    def hours(id:int, asked:Annotated[Bounds, Query()]): return Response(series_text(world, id, asked, label='1hour'), media_type='application/json')
+    def hours(id:int, asked:Annotated[Bounds, Query()]):
+        return Response(series_text(world, id, asked, label='1hour'), media_type='application/json')
 
     @router.get('/sensors/{id}/measurements')
-    def measurements(id:int, asked:Annotated[Bounds, Query()]): return Response(series_text(world, id, asked, label='raw'), media_type='application/json')
+    def measurements(id:int, asked:Annotated[Bounds, Query()]):
+        return Response(series_text(world, id, asked, label='raw'), media_type='application/json')
 
     return router
 
@@ -599,7 +636,9 @@ def catalogues(
 )->APIRouter:
     "`/parameters`, `/countries`, `/licenses` and `/providers`, each with its objects by id."
     router = APIRouter()
-    def described(): return [p | {'description':f"{p['displayName']} in {p['units']}, simulated"} for _, p in sorted(PARAMETERS.items())]
+    def described():
+        return [p | {'description':f"{p['displayName']} in {p['units']}, simulated"} for _,
+                p in sorted(PARAMETERS.items())]
     def add(name, what, objects):
         def listed(asked:Annotated[Paging, Query()]): return page_reply(objects(), asked, counted=what == 'Parameter')
         def one(id:int): return one_or_404([x for x in objects() if x['id'] == id], what)
@@ -643,11 +682,14 @@ def truths(
     router = APIRouter()
 
     def window(city, start, end):
-        if (slug := city_slug(city)) not in world.cities: raise HTTPException(404, f"no simulated city {city!r}; there are {sorted(world.cities.values())}")
+        if (slug := city_slug(city)) not in world.cities:
+            raise HTTPException(404, f"no simulated city {city!r}; there are {sorted(world.cities.values())}")
         part, present = world.city(slug), world.present()
         return part, utc(start) if start else part.start, min(utc(end), present) if end else present
 
-    def told(part, text): return Response(f'{{"city":{json.dumps(part.city.name)},"simulated":true,"seed":{world.seed},"rows":{text}}}', media_type='application/json')
+    def told(part, text):
+        return Response(f'{{"city":{json.dumps(part.city.name)},"simulated":true,"seed":{world.seed},"rows":{text}}}',
+                        media_type='application/json')
 
     @router.get('/truth/{city}')
     def rows(city:str, start:str|None=None, end:str|None=None):
@@ -696,7 +738,8 @@ def listening(
     try: bound.bind(('127.0.0.1', port))
     except OSError as e:
         bound.close()
-        raise AqwError(f"port {port} of 127.0.0.1 cannot be used: {e.strerror}", "take another one, or 0 for any that is free") from e
+        raise AqwError(f"port {port} of 127.0.0.1 cannot be used: {e.strerror}",
+                       "take another one, or 0 for any that is free") from e
     return bound
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #e35d7c3e

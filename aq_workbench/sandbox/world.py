@@ -32,7 +32,8 @@ class Profile:
     city:City                          # Where it is
     months:tuple = ()                  # PM2.5 by month, relative; empty: Beijing's climate
     hours:tuple = ()                   # PM2.5 by local hour, relative; empty: Beijing's climate
-    share:dict = field(default_factory=dict)   # Pollutant -> power of `months` and `hours` that it follows; others keep Beijing's year and day
+    # Pollutant -> power of `months` and `hours` that it follows; others keep Beijing's year and day
+    share:dict = field(default_factory=dict)
     weekend:float = 1.                 # Level on Saturday and Sunday
     level:dict = field(default_factory=dict)   # Pollutant -> factor on Beijing's
     anomaly:float = 1.                 # Spread of the city's anomalies, of Beijing's
@@ -46,15 +47,20 @@ class Profile:
         return normals_of(self.city.slug, self.city.lat)
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #c9bb1dc1
-CARRIED = ('how weather varies about its normals', 'wind direction', 'correlation between pollutants', 'stations', 'missing hours', 'year and day of other pollutants', 'level of other pollutants')
+CARRIED = ('how weather varies about its normals', 'wind direction', 'correlation between pollutants', 'stations',
+           'missing hours', 'year and day of other pollutants', 'level of other pollutants')
 KNOWN = {
     'beijing': dict(),
     'delhi': dict(months=(197.5, 142., 87.6, 90.9, 92.2, 69.8, 46.4, 43.1, 55.3, 140.9, 238.2, 208.1),
-        hours=(1.17, 1.15, 1.12, 1.1, 1.13, 1.25, 1.4, 1.47, 1.4, 1.22, 1.02, .85, .74, .65, .58, .52, .49, .47, .56, .75, .93, 1.05, 1.12, 1.16),
-        share={'pm25':1, 'pm10':.5, 'no2':.12, 'co':-.005, 'so2':.2, 'o3':.35}, level={'pm25':2.2, 'pm10':2.6}, anomaly=.43, memory=2.3, apart=.85, borrowed=CARRIED),
+        hours=(1.17, 1.15, 1.12, 1.1, 1.13, 1.25, 1.4, 1.47, 1.4, 1.22, 1.02, .85, .74, .65, .58, .52, .49, .47, .56,
+               .75, .93, 1.05, 1.12, 1.16),
+        share={'pm25':1, 'pm10':.5, 'no2':.12, 'co':-.005, 'so2':.2, 'o3':.35}, level={'pm25':2.2, 'pm10':2.6},
+                  anomaly=.43, memory=2.3, apart=.85, borrowed=CARRIED),
     'london': dict(months=(.97, 1.03, 1.06, .97, .96, .98, .95, 1.01, 1.04, 1.06, 1.05, .92),
-        hours=(.83, .73, .69, .68, .71, .83, 1.01, 1.19, 1.27, 1.22, 1.17, 1.15, 1.15, 1.1, 1.11, 1.09, 1.04, 1.03, 1.01, 1.03, 1.03, 1., .98, .93),
-        share={'pm25':1, 'pm10':1, 'no2':.55, 'co':.05, 'so2':.6, 'o3':-.5}, weekend=.81, level={'pm25':.43, 'pm10':.3}, anomaly=.35, memory=1.5, apart=.95, borrowed=CARRIED)}
+        hours=(.83, .73, .69, .68, .71, .83, 1.01, 1.19, 1.27, 1.22, 1.17, 1.15, 1.15, 1.1, 1.11, 1.09, 1.04, 1.03,
+               1.01, 1.03, 1.03, 1., .98, .93),
+        share={'pm25':1, 'pm10':1, 'no2':.55, 'co':.05, 'so2':.6, 'o3':-.5}, weekend=.81, level={'pm25':.43, 'pm10':.3},
+                   anomaly=.35, memory=1.5, apart=.95, borrowed=CARRIED)}
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #d29d6dde
 def profile_of(
@@ -62,7 +68,9 @@ def profile_of(
 )->Profile:
     "The figures that simulate a city; `.borrowed` names those that are Beijing's."
     place = find_city(city)
-    return Profile(place, **KNOWN.get(place.slug, {'borrowed':('everything but the clock and the normals of the weather, which are those of its latitude',)}))
+    return Profile(place, **KNOWN.get(place.slug,
+                                      {'borrowed':('everything but the clock and the normals of the weather, which are '
+                                                   'those of its latitude',)}))
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #862cb56f
 def local_parts(
@@ -71,7 +79,8 @@ def local_parts(
 )->dict[str, np.ndarray]:  # year and day as parts, month, hour, weekend
     "Local season, hour and weekend of each hour."
     local = (events - timedelta(minutes=30)).dt.convert_time_zone(place.tz).dt
-    hour, year = (local.hour() + local.minute()/60).to_numpy(), ((local.ordinal_day() - 1).to_numpy() + local.hour().to_numpy()/24)/365.25
+    hour, year = (local.hour() + local.minute()/60).to_numpy(), ((local.ordinal_day() - 1).to_numpy() + local.hour()
+                                                                 .to_numpy()/24)/365.25
     return {'year':(year + (place.lat < 0)/2) % 1, 'day':hour/24, 'weekend':(local.weekday() >= 6).to_numpy()}
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #44824812
@@ -83,7 +92,8 @@ def rhythm(
     "What a city's own year, day and week make of a pollutant's level."
     power, one = profile.share.get(name), np.ones_like(t['day'])
     if power is None: return one*profile.level.get(name, 1.)
-    shape = [between(np.array(x)/np.mean(x), p)**power for x, p in ((profile.months, t['year']), (profile.hours, t['day']))]
+    shape = [between(np.array(x)/np.mean(x), p)**power for x,
+             p in ((profile.months, t['year']), (profile.hours, t['day']))]
     return profile.level.get(name, 1.)*shape[0]*shape[1]*np.where(t['weekend'], profile.weekend**power, 1.)
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #5b780fe7
@@ -130,8 +140,8 @@ def weather(
     temp, dewp = x['temp'], np.minimum(x['dewp'], x['temp'] - .2)
     ws, rh = np.maximum(x['ws'], .1)**2, 100*magnus(dewp)/magnus(temp)
     sun = np.maximum(np.sin(2*np.pi*(t['day'] - .29)), 0)*(1 - .35*np.cos(2*np.pi*t['year']))
-    return {'temp':temp, 'dewp':dewp, 'rh':rh, 'ws':ws, 'wd':np.degrees(np.arctan2(-x['u'], -x['v'])) % 360, 'pres':x['pres'],
-            'blh':(120 + 90*ws + 900*sun)*np.exp(-.2*x['z'])}
+    return {'temp':temp, 'dewp':dewp, 'rh':rh, 'ws':ws, 'wd':np.degrees(np.arctan2(-x['u'], -x['v'])) % 360,
+            'pres':x['pres'], 'blh':(120 + 90*ws + 900*sun)*np.exp(-.2*x['z'])}
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #e5fd4bfd
 def burst(
@@ -203,13 +213,17 @@ def stations_of(
     "The simulated stations of a city."
     if not 1 <= stations <= 50: raise AqwError(f"{stations} stations; a sandbox city has 1 to 50", "ask for fewer")
     place = find_city(city)
-    rng, number = np.random.default_rng([seed, crc32(place.slug.encode()), 99]), crc32(place.slug.encode()) % 9000 + 1000
-    silent = silences([seed, crc32(place.slug.encode())], hour_number(utc(asof)), hour_number(utc(asof))) if asof else []
+    rng, number = np.random.default_rng([seed, crc32(place.slug.encode()),
+                                         99]), crc32(place.slug.encode()) % 9000 + 1000
+    silent = silences([seed, crc32(place.slug.encode())], hour_number(utc(asof)),
+                      hour_number(utc(asof))) if asof else []
     last = EPOCH + timedelta(hours=silent[0][0] - 1) if silent else None
     shift = rng.uniform(-.09, .09, (50, 2))[:stations]
-    return pl.DataFrame([{'location_id':str(number*100 + i), 'location':f'{place.name} {i + 1} (simulated)', 'lat':round(place.lat + a, 4), 'lon':round(place.lon + b, 4),
-        'country':place.country, 'tz':place.tz, 'provider':'aq_workbench sandbox', 'licence':'CC0 1.0', 'first':FIRST, 'last':last if i == MORTAL_STATION else None} for i, (a, b) in enumerate(shift)],
-        schema_overrides={'first':TS, 'last':TS})
+    return pl.DataFrame([{'location_id':str(number*100 + i), 'location':f'{place.name} {i + 1} (simulated)',
+                          'lat':round(place.lat + a, 4), 'lon':round(place.lon + b, 4), 'country':place.country,
+                          'tz':place.tz, 'provider':'aq_workbench sandbox', 'licence':'CC0 1.0', 'first':FIRST,
+                          'last':last if i == MORTAL_STATION else None} for i, (a, b) in enumerate(shift)],
+                        schema_overrides={'first':TS, 'last':TS})
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #4518208d
 def simulate_station(
@@ -224,7 +238,9 @@ def simulate_station(
     away = dict(zip(VARS, station_field(slug, station, hours, seed=seed)[:, window]))
     site = dict(zip(VARS, np.random.default_rng([seed, crc32(slug.encode()), 98, station]).normal(size=len(VARS))))
     loose = profile.apart*restless(z['pm25'])
-    x = {v: in_scale(v, bend(v, z[v]), (loose*reined(away[v]) if v in ('pm25', 'pm10') else away[v]*(profile.apart if v in GASES else 1.)) + .2*APART_SD[v]*site[v], t, profile) for v in VARS}
+    x = {v: in_scale(v, bend(v, z[v]),
+                     (loose*reined(away[v]) if v in ('pm25', 'pm10') else away[v]*(profile.apart if v in GASES else 1.))
+                     + .2*APART_SD[v]*site[v], t, profile) for v in VARS}
     shower = red_noise(noise(slug, 10, 1, hours, seed=seed), 4)[0, window]
     damp = (x['dewp'] - fitted('dewp', t))/spread('dewp', t['year'])
     own = own_weather({**x, 'z':z['pm25']}, t, profile)
@@ -237,7 +253,8 @@ def truth(
 )->pl.DataFrame:   # A row a station and hour: location_id location lat lon event_ts, weather, pollutants (µg/m³)
     "What the air and the weather truly were, without the faults of a network."
     start, end, profile = utc(start), utc(end), profile_of(city)
-    if start < FIRST: raise AqwError(f"the sandbox begins in {FIRST:%B %Y}; asked from {start:%Y-%m-%d}", "ask for later hours")
+    if start < FIRST:
+        raise AqwError(f"the sandbox begins in {FIRST:%B %Y}; asked from {start:%Y-%m-%d}", "ask for later hours")
     first, last = hour_number(start) + 1, hour_number(end)
     events = pl.Series('event_ts', [EPOCH + timedelta(hours=h) for h in range(first, last + 1)], dtype=TS)
     t = local_parts(events, profile.city)
@@ -246,7 +263,8 @@ def truth(
     for i, s in enumerate(stations_of(city, stations=stations, seed=seed).iter_rows(named=True)):
         found = simulate_station(i, field, slice(first, last + 1), t, profile, seed=seed)
         place = [pl.lit(s[c]).alias(c) for c in ('location_id', 'location', 'lat', 'lon')]
-        frames.append(pl.DataFrame({'event_ts':events, **found}).select(*place, 'event_ts', *(c for c in UNITS if c in found)))
+        frames.append(pl.DataFrame({'event_ts':events, **found}).select(*place, 'event_ts',
+                                                                        *(c for c in UNITS if c in found)))
     return pl.concat(frames)
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #3f5b0529
@@ -273,12 +291,17 @@ def issued_forecast(
     late = int(np.clip(np.rint(2*e['temp'][-1]), -4, 4))
     frame = truth(city, issued - timedelta(hours=4), issued + timedelta(hours=hours + 4), stations=stations, seed=seed)
     angle = pl.col('wd').radians()
-    mean = frame.with_columns(u=-angle.sin(), v=-angle.cos()).group_by('event_ts').agg(pl.col('temp', 'dewp', 'ws', 'u', 'v', 'pres', 'precip', 'blh').mean()).sort('event_ts')
+    mean = (frame.with_columns(u=-angle.sin(), v=-angle.cos())
+            .group_by('event_ts')
+            .agg(pl.col('temp', 'dewp', 'ws', 'u', 'v', 'pres', 'precip', 'blh').mean())
+            .sort('event_ts'))
     x = {c: mean[c].to_numpy()[4:-4] for c in mean.columns if c != 'event_ts'}
-    x |= {c: x[c] + e[c] for c in ('temp', 'dewp', 'u', 'v', 'pres')} | {'ws':np.sqrt(np.maximum(x['ws'] + e['ws'], .04)), 'z':0.}
+    x |= {c: x[c] + e[c] for c in ('temp', 'dewp', 'u', 'v', 'pres')} | {'ws':np.sqrt(np.maximum(x['ws'] + e['ws'],
+        .04)), 'z':0.}
     wrong = weather(x, {'day':np.zeros(hours), 'year':np.zeros(hours)})
     wrong |= {'precip':mean['precip'].to_numpy()[4 + late:4 + late + hours], 'blh':x['blh']*np.exp(e['blh'])}
-    return pl.DataFrame({'event_ts':mean['event_ts'][4:-4], **wrong}).select(pl.lit(issued, TS).alias('issued_at'), 'event_ts', *'temp dewp rh ws wd pres precip blh'.split())
+    return (pl.DataFrame({'event_ts':mean['event_ts'][4:-4], **wrong})
+            .select(pl.lit(issued, TS).alias('issued_at'), 'event_ts', *'temp dewp rh ws wd pres precip blh'.split()))
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #bb521724
 SEEN = GASES + ['temp', 'rh', 'ws', 'wd', 'pres']
@@ -294,7 +317,8 @@ def spells(
     found, bounds = [], np.array([*lengths], float)
     months = (MONTHS.astype('datetime64[h]') + np.array([first, last + 1])).astype('datetime64[M]') - MONTHS
     for m in range(max(int(months[0].astype(int)) - 1, 0), int(months[1].astype(int)) + 1):
-        start, stop = ((MONTHS + np.arange(m, m + 2)).astype('datetime64[h]') - MONTHS.astype('datetime64[h]')).astype(int)
+        start, stop = ((MONTHS + np.arange(m, m + 2)).astype('datetime64[h]')
+                       - MONTHS.astype('datetime64[h]')).astype(int)
         rng = np.random.default_rng([*name, m])
         n = rng.poisson(rate*(stop - start))
         low, high = bounds[rng.choice(len(bounds), n, p=[*lengths.values()])].T
@@ -320,7 +344,8 @@ def spells_of(
     own = spells(at(0), first, last, often*GAP_RATE*(1 - SHARED_GAPS), GAPS, noon=noon)
     shared = spells([*name, 999], first, last, GAP_RATE*SHARED_GAPS, GAPS, noon=noon) if parameter in OFTEN else []
     rare = (('sentinel', .0004, SENTINEL_SPELLS), ('stuck', .0003, STUCK_SPELLS)) if parameter in OFTEN else ()
-    return {'gap':sorted(own + shared), **{kind: spells(at(i), first, last, rate, how, noon=noon) for i, (kind, rate, how) in enumerate(rare, 1)}}
+    return {'gap':sorted(own + shared), **{kind: spells(at(i), first, last, rate, how, noon=noon) for i,
+                                           (kind, rate, how) in enumerate(rare, 1)}}
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #a2b31ccb
 def silences(
@@ -335,7 +360,8 @@ def silences(
 # %% ../../nbs/02_sandbox/01_world.ipynb #f86731b6
 def reported(
     parameter:str, unit:str, value:np.ndarray, zero:np.ndarray,   # The truth, and standard normal draws
-    hours:np.ndarray, faults:dict, before               # Hours since the epoch; `before(hour)` gives a true value outside the window
+    # Hours since the epoch; `before(hour)` gives a true value outside the window
+    hours:np.ndarray, faults:dict, before
 )->tuple[np.ndarray, np.ndarray]:   # Values (NaN where missing); which are negative
     "One sensor's hours with its faults."
     said = np.where((value < 4) & (parameter in OFTEN) & (parameter != 'co'), value + 1.2*zero, value)
@@ -343,7 +369,8 @@ def reported(
         held = said[hours == a] if (hours == a).any() else before(a)
         said = np.where((hours >= a) & (hours <= b), held, said)
     scale = {'ppb':1., 'ppm':1e-3}.get(unit)
-    said = np.round(said*scale*molar_volume(25.)/MOLAR_MASS[parameter], 1 if unit == 'ppb' else 4) if scale else np.round(said, 1)
+    said = np.round(said*scale*molar_volume(25.)/MOLAR_MASS[parameter],
+                    1 if unit == 'ppb' else 4) if scale else np.round(said, 1)
     below = said < 0 if parameter in OFTEN else np.zeros(len(said), bool)
     for kind, mark in (('sentinel', -999.), ('gap', np.nan), ('died', np.nan)):
         for a, b in faults.get(kind, []): said[(hours >= a) & (hours <= b)] = mark
@@ -355,7 +382,8 @@ def observed_sensor(
 )->tuple[pl.DataFrame, list[tuple]]:
     "What one sensor says, and what was planted in it."
     place, location = find_city(city), part['location_id'][0]
-    name, station, sensor = [seed, crc32(place.slug.encode())], int(location) % 100, f"{location}{SEEN.index(parameter):02d}"
+    name, station, sensor = [seed, crc32(place.slug.encode())], int(
+        location) % 100, f"{location}{SEEN.index(parameter):02d}"
     unit = {('no2', PPB_STATION):'ppb', ('co', PPM_STATION):'ppm'}.get((parameter, station), UNITS[parameter])
     hours = ((part['event_ts'] - EPOCH).dt.total_seconds()//3600).to_numpy()
     first, last = int(hours[0]), int(hours[-1])
@@ -366,21 +394,29 @@ def observed_sensor(
         return truth(city, at - timedelta(hours=1), at, stations=station + 1, seed=seed)[parameter][-1]
     zero = noise(place.slug, 300 + len(SEEN)*station + SEEN.index(parameter), 1, last + 1, seed=seed)[0][hours]
     said, below = reported(parameter, unit, part[parameter].to_numpy(), zero, hours, faults, before)
-    planted = [(kind, location, None if kind == 'died' else sensor, None if kind == 'died' else parameter, EPOCH + timedelta(hours=a), EPOCH + timedelta(hours=b)) for kind, s in faults.items() for a, b in s]
+    planted = [(kind, location, None if kind == 'died' else sensor, None if kind == 'died' else parameter,
+                EPOCH + timedelta(hours=a), EPOCH + timedelta(hours=b)) for kind, s in faults.items() for a, b in s]
     planted += [('negative', location, sensor, parameter, at, at) for at in part['event_ts'].filter(pl.Series(below))]
     if unit != UNITS[parameter]: planted += [('unit', location, sensor, parameter, FIRST, None)]
-    rows = part.select('location_id', pl.lit(sensor).alias('sensor_id'), pl.lit(parameter).alias('parameter'), pl.lit(unit).alias('unit'), 'event_ts', pl.Series('value', said))
+    rows = part.select('location_id', pl.lit(sensor).alias('sensor_id'), pl.lit(parameter).alias('parameter'),
+                       pl.lit(unit).alias('unit'), 'event_ts', pl.Series('value', said))
     return rows.filter(pl.col('value').is_not_nan()), planted
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #f750cdc7
 def observed(
     truth_frame:pl.DataFrame,   # From `truth`
     *, city:str, seed:int=0
-)->tuple[pl.DataFrame, pl.DataFrame]:   # Long rows: location_id sensor_id parameter unit event_ts value; and what was planted: kind location_id sensor_id parameter start end
+    # Long rows: location_id sensor_id parameter unit event_ts value; and what was planted: kind location_id sensor_id
+    # parameter start end
+)->tuple[pl.DataFrame, pl.DataFrame]:
     "A city as its network reports it, and what is wrong with that."
-    found = [observed_sensor(part, p, city, seed) for part in truth_frame.partition_by('location_id', maintain_order=True) for p in SEEN]
-    schema = {'kind':pl.String, 'location_id':pl.String, 'sensor_id':pl.String, 'parameter':pl.String, 'start':TS, 'end':TS}
+    found = [observed_sensor(part, p, city, seed) for part in truth_frame.partition_by('location_id',
+        maintain_order=True) for p in SEEN]
+    schema = {'kind':pl.String, 'location_id':pl.String, 'sensor_id':pl.String, 'parameter':pl.String, 'start':TS,
+              'end':TS}
     planted = pl.DataFrame([row for _, rows in found for row in rows], schema=schema, orient='row')
     rows = [frame for frame, _ in found]
-    long = pl.concat(rows) if rows else pl.DataFrame(schema={'location_id':pl.String, 'sensor_id':pl.String, 'parameter':pl.String, 'unit':pl.String, 'event_ts':TS, 'value':pl.Float64})
+    long = pl.concat(rows) if rows else pl.DataFrame(schema={'location_id':pl.String, 'sensor_id':pl.String,
+                                                             'parameter':pl.String, 'unit':pl.String, 'event_ts':TS,
+                                                             'value':pl.Float64})
     return long, planted.unique(maintain_order=True)

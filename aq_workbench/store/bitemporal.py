@@ -21,7 +21,8 @@ from ..core import AqwError, as_polars, check_readings, id_column, IDS, ids_as_t
 from ..quality import flag_readings
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #ebbf1855
-KEY_NAMES = ['sensor_id', 'model', 'version', 'city', 'location_id', 'parameter', 'period_min', 'horizon_h', 'event_ts', 'issued_at']
+KEY_NAMES = ['sensor_id', 'model', 'version', 'city', 'location_id', 'parameter', 'period_min', 'horizon_h', 'event_ts',
+             'issued_at']
 READINGS = 'live_measurements'
 
 def key_of(
@@ -60,7 +61,9 @@ def one_row_a_fact(
     first, second = twice.sort(key).select(content).head(2).to_dicts()
     differ = {c: (first[c], second[c]) for c in content if first[c] != second[c]}
     same = {k: str(first[k]) for k in key if first[k] is not None}
-    raise Refused(f"two rows of one key {same} differ: {differ}", "keep one of them, or name what tells them apart (location_id, city, sensor_id); nothing of this batch was stored")
+    raise Refused(f"two rows of one key {same} differ: {differ}",
+                  "keep one of them, or name what tells them apart (location_id, city, sensor_id); nothing of this "
+                  "batch was stored")
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #845f5684
 def same_value(
@@ -82,7 +85,8 @@ def runs(
     hours = hours.with_columns(gap=pl.col('event_ts').diff().dt.total_microseconds().over('n'))
     hours = hours.with_columns(step=pl.col('gap').min().over('n').fill_null(1))
     hours = hours.with_columns(run=(pl.col('gap') != pl.col('step')).fill_null(True).cum_sum())
-    ends = hours.group_by('n', 'run', maintain_order=True).agg(first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), step=pl.col('step').first())
+    ends = (hours.group_by('n', 'run', maintain_order=True)
+            .agg(first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), step=pl.col('step').first()))
     found = ends.group_by('n', maintain_order=True).agg(found=pl.struct('first', 'last', 'step'))
     return each.drop('event_ts').join(found, on='n', how='left', maintain_order='left').drop('n')
 
@@ -108,8 +112,10 @@ def was_missed(
 )->pl.Series:               # True where an earlier batch had asked for that hour and not found it
     "Which rows lie inside a stretch that an earlier batch covered without finding them."
     series = [k for k in key if k != 'event_ts']
-    rows, entries = df.select(key).with_row_index('row'), coverage.select(*series, 'start', 'end', 'found').with_row_index('entry')
-    hit = rows.join(entries.drop('found'), on=series, nulls_equal=True) if series else rows.join(entries.drop('found'), how='cross')
+    rows, entries = df.select(key).with_row_index('row'), coverage.select(*series, 'start', 'end',
+                                                                          'found').with_row_index('entry')
+    hit = rows.join(entries.drop('found'), on=series, nulls_equal=True) if series else rows.join(entries.drop('found'),
+        how='cross')
     hit = hit.filter(pl.col('event_ts').is_between('start', 'end')).sort('event_ts')
     found = entries.select('entry', 'found').explode('found').drop_nulls().unnest('found').sort('first')
     near = hit.join_asof(found, left_on='event_ts', right_on='first', by='entry', check_sortedness=False)
@@ -119,7 +125,8 @@ def was_missed(
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #ead1043f
 def date_rows(
-    df:pl.DataFrame,     # New and changed rows, with `corrects`, `missed` (bool) and `before` (when the row that it corrects was written)
+    # New and changed rows, with `corrects`, `missed` (bool) and `before` (when the row that it corrects was written)
+    df:pl.DataFrame,
     created:datetime     # The moment of writing
 )->pl.DataFrame:         # With `available_ts`, `created_ts` and the partition `month`
     "Date each row: known at its hour plus the source's lag, or only from now where it is late or a correction."
@@ -128,7 +135,8 @@ def date_rows(
     given = pl.col('available_ts') if 'available_ts' in df.columns else pl.lit(None, TS)
     created = pl.max_horizontal(pl.lit(created).cast(TS), pl.col('before') + pl.duration(microseconds=1))
     known = pl.when(pl.col('corrects') | pl.col('missed')).then(created).otherwise(pl.coalesce(given, start + lag))
-    return df.with_columns(available_ts=known, created_ts=created, month=pl.col('event_ts').dt.strftime('%Y-%m')).drop('corrects', 'missed', 'before')
+    return (df.with_columns(available_ts=known, created_ts=created, month=pl.col('event_ts').dt.strftime('%Y-%m'))
+            .drop('corrects', 'missed', 'before'))
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #c54e09ed
 def visible_from(
@@ -172,7 +180,9 @@ def storable(
 )->pl.DataFrame:
     "The rows in types that Delta has: categories as text, whole numbers with a sign; `AqwError` for columns that it cannot hold."
     odd = {c: str(t) for c, t in df.schema.items() if t.base_type() in (pl.Duration, pl.Time, pl.Object)}
-    if odd: raise Refused(f"group {group!r} cannot hold columns of these types: {odd}", "turn them into numbers or text, df[...].dt.total_seconds() say; nothing of this batch was stored")
+    if odd:
+        raise Refused(f"group {group!r} cannot hold columns of these types: {odd}",
+                      "turn them into numbers or text, df[...].dt.total_seconds() say; nothing of this batch was stored")
     plain = cs.categorical().cast(pl.String), cs.enum().cast(pl.String), cs.unsigned_integer().cast(pl.Int64)
     df = df.with_columns(plain)
     return df.with_columns(id_column('batch_id', df.schema['batch_id'])) if 'batch_id' in df.columns else df
@@ -186,8 +196,11 @@ def prepare(
     try: df = flag_readings(check_readings(df)) if group == READINGS else storable(as_polars(df), group)
     except AqwError as e: raise Refused(e.what, e.do) from e
     if 'event_ts' not in df.columns:
-        raise Refused(f"group {group!r} needs a time column `event_ts`; got {sorted(df.columns)}", "add event_ts: the END of the period a row speaks of")
-    if df['event_ts'].null_count(): raise Refused(f"{df['event_ts'].null_count()} rows have no event_ts", "drop them or give them a time; nothing of this batch was stored")
+        raise Refused(f"group {group!r} needs a time column `event_ts`; got {sorted(df.columns)}",
+                      "add event_ts: the END of the period a row speaks of")
+    if df['event_ts'].null_count():
+        raise Refused(f"{df['event_ts'].null_count()} rows have no event_ts",
+                      "drop them or give them a time; nothing of this batch was stored")
     df = one_row_a_fact(df, key_of(df.columns))
     if 'batch_id' not in df.columns: df = df.with_columns(batch_id=pl.lit(None, pl.String))
     return df.with_columns(pl.col('batch_id').fill_null(rows_hash(df, now()))) if df['batch_id'].has_nulls() else df
@@ -201,14 +214,17 @@ def compare(
     "Mark the rows whose key the store has (and since when, `before`), and those that change what it says."
     content = ['value'] if 'sensor_id' in key else [c for c in df.columns if c not in (*key, *BOOKKEEPING)]
     current = current.with_columns(pl.lit(None).alias(c) for c in content if c not in current.columns)
-    now_ = current.select(*key, *(pl.col(c).alias(f'{c}__now') for c in content), before='created_ts', known=pl.lit(True))
+    now_ = current.select(*key, *(pl.col(c).alias(f'{c}__now') for c in content), before='created_ts',
+                          known=pl.lit(True))
     both = df.join(now_, on=key, how='left', nulls_equal=True).with_columns(pl.col('known').fill_null(False))
     equal = [pl.col(c).eq_missing(pl.col(f'{c}__now')) for c in content]
     if content == ['value']: equal = [equal[0] | same_value(pl.col('value'), pl.col('value__now')).fill_null(False)]
-    return both.with_columns(corrects=pl.col('known') & ~pl.all_horizontal(True, *equal)).drop(f'{c}__now' for c in content)
+    return (both.with_columns(corrects=pl.col('known') & ~pl.all_horizontal(True, *equal))
+            .drop(f'{c}__now' for c in content))
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #f35d3150
-WIDER = {(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32): (pl.Float64, pl.Int64), (pl.Int64, pl.UInt64): (pl.Float64, pl.Int32), (pl.Float32,): (pl.Float64,)}
+WIDER = {(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32): (pl.Float64, pl.Int64),
+         (pl.Int64, pl.UInt64): (pl.Float64, pl.Int32), (pl.Float32,): (pl.Float64,)}
 
 def fits(
     came:pl.DataType,   # Type in the frame
@@ -228,7 +244,8 @@ def contract_faults(
     own = [c for c in BOOKKEEPING if c != 'run_id']
     lost = sorted(c for c in kept if c not in came and c not in own)
     new = sorted(c for c in came if c not in kept and c not in own)
-    types = [f"{c} is {kept[c]} in the store and {came[c]} in these rows" for c in came if c in kept and not fits(came[c], kept[c])]
+    types = [f"{c} is {kept[c]} in the store and {came[c]} in these rows" for c in came if c in kept
+             and not fits(came[c], kept[c])]
     found = [f"these rows lack {lost}"] if lost else []
     if new and not widen: found.append(f"they bring new columns {new} (pass new_columns=True to add them)")
     return found + types
@@ -252,13 +269,18 @@ def keep_contract(
 )->pl.DataFrame:
     "The rows in the store's types; `AqwError` names what does not fit."
     if not kept:
-        if bare := [c for c, t in df.schema.items() if t == pl.Null]: raise Refused(f"columns {bare} have neither a value nor a type, and group {group!r} is new", "give them a type, .cast(float) say, or leave them out; nothing of this batch was stored")
+        if bare := [c for c, t in df.schema.items() if t == pl.Null]:
+            raise Refused(f"columns {bare} have neither a value nor a type, and group {group!r} is new",
+                          "give them a type, .cast(float) say, or leave them out; nothing of this batch was stored")
         return df
     df = same_ids(df, kept)
     if faults := contract_faults(dict(df.schema), kept, widen=widen):
-        raise Refused(f"these rows do not fit group {group!r}: {'; '.join(faults)}", "mend the frame, or save it as another group; nothing of this batch was stored")
+        raise Refused(f"these rows do not fit group {group!r}: {'; '.join(faults)}",
+                      "mend the frame, or save it as another group; nothing of this batch was stored")
     try: return df.with_columns(pl.col(c).cast(kept[c]) for c in df.columns if c in kept)
-    except pl.exceptions.InvalidOperationError as e: raise Refused(f"these rows do not fit group {group!r}: {str(e).splitlines()[0]}", "mend the frame; nothing of this batch was stored") from e
+    except pl.exceptions.InvalidOperationError as e:
+        raise Refused(f"these rows do not fit group {group!r}: {str(e).splitlines()[0]}",
+                      "mend the frame; nothing of this batch was stored") from e
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #d9ddc9b0
 def keep_units(
@@ -269,8 +291,9 @@ def keep_units(
     "The units to add to a group's; `AqwError` where one has changed."
     other = {c: (kept[c], u) for c, u in came.items() if kept.get(c, u) != u}
     if other:
-        raise Refused(f"units of group {group!r} have changed: " + ', '.join(f"{c} is {a} in the store and {b} in these rows" for c, (a, b) in other.items()),
-                       "convert the values, or save them under another name; nothing of this batch was stored")
+        raise Refused(f"units of group {group!r} have changed: "
+                      + ', '.join(f"{c} is {a} in the store and {b} in these rows" for c, (a, b) in other.items()),
+                      "convert the values, or save them under another name; nothing of this batch was stored")
     return {c: u for c, u in came.items() if c not in kept}
 
 # %% ../../nbs/05_store/01_bitemporal.ipynb #8001a193
@@ -281,5 +304,7 @@ def units_of(
     if not {'parameter', 'unit'} <= set(df.columns): return {}
     pairs = df.select('parameter', 'unit').drop_nulls().unique().sort('parameter', 'unit')
     twice = pairs.filter(pl.col('parameter').is_duplicated())
-    if twice.height: raise Refused(f"{twice['parameter'][0]} comes in {twice['unit'][0]!r} and {twice['unit'][1]!r}", "convert one of them; nothing of this batch was stored")
+    if twice.height:
+        raise Refused(f"{twice['parameter'][0]} comes in {twice['unit'][0]!r} and {twice['unit'][1]!r}",
+                      "convert one of them; nothing of this batch was stored")
     return dict(pairs.iter_rows())

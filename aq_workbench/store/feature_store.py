@@ -28,14 +28,16 @@ from .tables import add_own, compact, is_table, newest_version, Place, place_of,
 from .tables import vacuum, table_versions, write_bytes
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #a5ee7077
-QUARANTINE = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String, 'created_ts':TS}
+QUARANTINE = {'batch_id':pl.String, 'name':pl.String, 'line':pl.Int64, 'reason':pl.String, 'row':pl.String,
+              'created_ts':TS}
 
 def quarantine_rows(
     root:Place,            # The store
     refused:pl.DataFrame   # batch_id, name, line, reason, row
 )->int:                    # Rows that were added
     "Keep refused rows with their reason; what is there already is not added again."
-    rows = refused.with_columns(created_ts=pl.lit(now()).cast(TS)).select(pl.col(c).cast(t) for c, t in QUARANTINE.items())
+    rows = (refused.with_columns(created_ts=pl.lit(now()).cast(TS))
+            .select(pl.col(c).cast(t) for c, t in QUARANTINE.items()))
     same = [c for c in QUARANTINE if c != 'created_ts']
     new = lambda there: rows.join(there, on=same, how='anti', nulls_equal=True)
     return add_own(root/'_quarantine', pl.DataFrame(schema=QUARANTINE), new)
@@ -45,8 +47,11 @@ def as_text(
     column:pl.Series   # Of any type
 )->pl.Series:
     "The values as text; polars has no text of its own for lists, lengths of time and the like."
-    plain = column.dtype.is_numeric() or column.dtype.base_type() in (pl.String, pl.Boolean, pl.Datetime, pl.Date, pl.Categorical, pl.Enum)
-    return column.cast(pl.String) if plain else pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String)
+    plain = column.dtype.is_numeric() or column.dtype.base_type() in (pl.String, pl.Boolean, pl.Datetime, pl.Date,
+                                                                      pl.Categorical, pl.Enum)
+    return column.cast(pl.String) if plain else pl.Series(column.name,
+                                                          [None if v is None else str(v) for v in column.to_list()],
+                                                          dtype=pl.String)
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #9cf8d5ff
 def refused_frame(
@@ -58,7 +63,9 @@ def refused_frame(
     rows = pl.from_pandas(df.astype(str)) if isinstance(df, pd.DataFrame) else df
     text = pl.DataFrame([as_text(c) for c in rows]).select(row=pl.struct(pl.all()).struct.json_encode())
     name = sha256((reason + ''.join(text['row'])).encode()).hexdigest()[:16]
-    return text.with_row_index('line', 1).select(batch_id=pl.lit(name), name=pl.lit(group), line=pl.col('line').cast(pl.Int64), reason=pl.lit(reason), row='row')
+    return (text.with_row_index('line', 1)
+            .select(batch_id=pl.lit(name), name=pl.lit(group), line=pl.col('line').cast(pl.Int64),
+                    reason=pl.lit(reason), row='row'))
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #3148250c
 def well_dated(
@@ -70,8 +77,7 @@ def well_dated(
     odd = rows.filter(pl.col('reason').is_not_null())
     if odd.height and odd.height == rows.height:
         first, last = odd['event_ts'].min(), odd['event_ts'].max()
-        raise Refused(f"no row of these has a time that can be: {odd['reason'][0]}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-                      "look at the file's years and the format of its times; nothing of this batch was stored")
+        raise Refused(f"no row of these has a time that can be: {odd['reason'][0]}, {first:%Y-%m-%d} to {last:%Y-%m-%d}", "look at the file's years and the format of its times; nothing of this batch was stored")
     text = pl.struct(pl.exclude('reason')).struct.json_encode()
     aside = odd.select('batch_id', name='source', line=pl.lit(None, pl.Int64), reason='reason', row=text)
     return rows.filter(pl.col('reason').is_null()).drop('reason'), aside
@@ -84,14 +90,18 @@ def summary_of(
     "Size and freshness of a group."
     table = open_table(root, group)
     files = pl.DataFrame(table.get_add_actions(flatten=True))
-    size = {'group': group, 'version': table.version(), 'rows': int(files['num_records'].sum()), 'files': files.height, 'MB': round(files['size_bytes'].sum()/1e6, 1)}
+    size = {'group': group, 'version': table.version(), 'rows': int(files['num_records'].sum()), 'files': files.height,
+            'MB': round(files['size_bytes'].sum()/1e6, 1)}
     if not size['rows']: return {**size, 'last hour': '–', 'written': '–'}
     last = all_rows(root, group).select(pl.col('event_ts').max(), pl.col('created_ts').max()).collect()
-    return {**size, 'last hour': f"{last['event_ts'].item():%Y-%m-%d %H:%M}", 'written': f"{last['created_ts'].item():%Y-%m-%d %H:%M}"}
+    return {**size, 'last hour': f"{last['event_ts'].item():%Y-%m-%d %H:%M}",
+            'written': f"{last['created_ts'].item():%Y-%m-%d %H:%M}"}
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #1db1c5f4
-PARAMETER_MEANING = {'pm25':'particles up to 2.5 µm', 'pm10':'particles up to 10 µm', 'no2':'nitrogen dioxide', 'o3':'ozone', 'so2':'sulphur dioxide', 'co':'carbon monoxide', 'no':'nitrogen monoxide',
-           'nox':'nitrogen oxides, as NO2', 'temp':'air temperature', 'dewp':'dew point', 'rh':'relative humidity', 'ws':'wind speed', 'wd':'direction that the wind comes from', 'pres':'air pressure',
+PARAMETER_MEANING = {'pm25':'particles up to 2.5 µm', 'pm10':'particles up to 10 µm', 'no2':'nitrogen dioxide',
+                     'o3':'ozone', 'so2':'sulphur dioxide', 'co':'carbon monoxide', 'no':'nitrogen monoxide',
+           'nox':'nitrogen oxides, as NO2', 'temp':'air temperature', 'dewp':'dew point', 'rh':'relative humidity',
+                     'ws':'wind speed', 'wd':'direction that the wind comes from', 'pres':'air pressure',
            'precip':'precipitation', 'blh':'height of the boundary layer'}
 
 def describe_readings(
@@ -99,12 +109,21 @@ def describe_readings(
     moment:datetime      # The present
 )->pl.DataFrame:         # feature meaning unit source rows missing (share) first last age_h
     "Each parameter: what it is, where from, how much is missing between a sensor's first and last value, how fresh."
-    sensor = rows.group_by('sensor_id', 'parameter', 'period_min').agg(n=pl.len(), gone=pl.col('value').is_null().sum(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), source=pl.col('source').unique())
+    sensor = (rows.group_by('sensor_id', 'parameter', 'period_min')
+              .agg(n=pl.len(), gone=pl.col('value').is_null().sum(), first=pl.col('event_ts').min(),
+                   last=pl.col('event_ts').max(), source=pl.col('source').unique()))
     due = (pl.col('last') - pl.col('first')).dt.total_minutes()//pl.col('period_min') + 1
-    told = sensor.with_columns(due=due).group_by(feature='parameter').agg(source=pl.col('source').explode().unique().sort().str.join(', '), rows=pl.col('n').sum(),
-        missing=(1 - (pl.col('n') - pl.col('gone')).sum()/pl.col('due').sum()).clip(0, 1), first=pl.col('first').min(), last=pl.col('last').max()).sort('feature').collect()
+    told = (sensor.with_columns(due=due)
+            .group_by(feature='parameter')
+            .agg(source=pl.col('source').explode().unique().sort().str.join(', '), rows=pl.col('n').sum(),
+                 missing=(1 - (pl.col('n') - pl.col('gone')).sum()/pl.col('due').sum()).clip(0, 1),
+                 first=pl.col('first').min(), last=pl.col('last').max())
+            .sort('feature')
+            .collect())
     age = (pl.lit(moment).cast(TS) - pl.col('last')).dt.total_minutes()/60
-    return told.select('feature', meaning=pl.col('feature').replace_strict(PARAMETER_MEANING, default=''), unit=pl.col('feature').replace_strict(UNITS, default=''), source='source', rows='rows', missing='missing', first='first', last='last', age_h=age)
+    return told.select('feature', meaning=pl.col('feature').replace_strict(PARAMETER_MEANING, default=''),
+                       unit=pl.col('feature').replace_strict(UNITS, default=''), source='source', rows='rows',
+                       missing='missing', first='first', last='last', age_h=age)
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #8362fc42
 COLUMNS = {'group':pl.String, 'column':pl.String, 'unit':pl.String, 'meaning':pl.String, 'created_ts':TS}
@@ -123,7 +142,8 @@ def say_units(root, group, units, meanings):
         said = there.filter(pl.col('group') == group).sort('created_ts')
         unit, meaning = (dict(said.drop_nulls(c).select('column', c).iter_rows()) for c in ('unit', 'meaning'))
         first, fresh = keep_units(units, unit, group), {c: m for c, m in meanings.items() if meaning.get(c) != m}
-        return pl.DataFrame([(group, c, first.get(c), fresh.get(c), now()) for c in sorted({*first, *fresh})], schema=COLUMNS, orient='row')
+        return pl.DataFrame([(group, c, first.get(c), fresh.get(c), now()) for c in sorted({*first, *fresh})],
+                            schema=COLUMNS, orient='row')
     add_own(root/'_columns', pl.DataFrame(schema=COLUMNS), new)
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #028e38d5
@@ -135,10 +155,17 @@ def describe_columns(
     "Each column: what it is, how much is missing, how fresh."
     schema = rows.collect_schema()
     names = [c for c in schema if c not in (*key_of(schema.names()), *BOOKKEEPING)]
-    told = {c: said.filter(pl.col('column') == c).select(pl.col('unit', 'meaning').drop_nulls().last()).to_dicts() for c in names}
-    found = rows.select(pl.len().alias('n'), *(pl.col(c).count().alias(f'{c}__n') for c in names), *(pl.col('event_ts').filter(pl.col(c).is_not_null()).max().alias(f'{c}__last') for c in names)).collect().row(0, named=True)
-    each = [{'feature':c, 'type':str(schema[c]), **(told[c][0] if told[c] else {'unit':None, 'meaning':None}), 'rows':found[f'{c}__n'], 'missing':1 - found[f'{c}__n']/max(found['n'], 1), 'last':found[f'{c}__last']} for c in names]
-    return pl.DataFrame(each, schema_overrides={'last':TS, 'unit':pl.String, 'meaning':pl.String}).with_columns(age_h=(pl.lit(moment).cast(TS) - pl.col('last')).dt.total_minutes()/60)
+    told = {c: said.filter(pl.col('column') == c).select(pl.col('unit', 'meaning').drop_nulls().last()).to_dicts()
+            for c in names}
+    found = (rows.select(pl.len().alias('n'), *(pl.col(c).count().alias(f'{c}__n') for c in names),
+                         *(pl.col('event_ts').filter(pl.col(c).is_not_null()).max().alias(f'{c}__last') for c in names))
+             .collect()
+             .row(0, named=True))
+    each = [{'feature':c, 'type':str(schema[c]), **(told[c][0] if told[c] else {'unit':None, 'meaning':None}),
+             'rows':found[f'{c}__n'], 'missing':1 - found[f'{c}__n']/max(found['n'], 1), 'last':found[f'{c}__last']}
+            for c in names]
+    return (pl.DataFrame(each, schema_overrides={'last':TS, 'unit':pl.String, 'meaning':pl.String})
+            .with_columns(age_h=(pl.lit(moment).cast(TS) - pl.col('last')).dt.total_minutes()/60))
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #5326573b
 def store_place(
@@ -215,7 +242,8 @@ class StoreJoins(StoreReader):
         "Key and timeline of a group; that of the newest version stays open."
         if version is not None: return line_for(self.root, group, version)
         newest = newest_version(self.root/group) if group in self.open_lines else None
-        if newest is None or self.open_lines[group][0] != newest: self.open_lines[group] = self.prepare_index(group), line_for(self.root, group)
+        if newest is None or self.open_lines[group][0] != newest:
+            self.open_lines[group] = self.prepare_index(group), line_for(self.root, group)
         return self.open_lines[group][1]
 
     def prepare_index(self, group=READINGS)->int:
@@ -225,7 +253,8 @@ class StoreJoins(StoreReader):
     def training_frame(self, labels, groups=READINGS, *, at='issued_at', asof=None, ttl=None, versions=None):
         "Labels with the columns that each could know at its moment `at`, never later than `asof`; a frame of the labels' kind."
         groups, rows = as_groups(groups), label_frame(labels, at)
-        found = frame_at(rows, groups, {g: self.line(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof, ttl=ttl)
+        found = frame_at(rows, groups, {g: self.line(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof,
+                         ttl=ttl)
         return found.to_pandas() if isinstance(labels, pd.DataFrame) else found
 
     def online(self, entities, groups=READINGS, *, asof=None, ttl=None):
@@ -233,7 +262,8 @@ class StoreJoins(StoreReader):
         given = isinstance(entities, (pd.DataFrame, pl.DataFrame))
         frame = entities if given else pl.DataFrame({'location_id':[id_text(e) for e in entities]})
         rows = as_polars(frame).with_columns(asof=pl.lit(utc(asof) if asof else now()).cast(TS))
-        return self.training_frame(rows.to_pandas() if isinstance(entities, pd.DataFrame) else rows, groups, at='asof', ttl=ttl)
+        return self.training_frame(rows.to_pandas() if isinstance(entities, pd.DataFrame) else rows, groups, at='asof',
+                                   ttl=ttl)
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #f5c1e0a4
 class StoreHistory(StoreJoins):
@@ -242,7 +272,9 @@ class StoreHistory(StoreJoins):
         "Every version: when, who, what, rows, message, tag; the newest first."
         names = {v: t for t, v in tags_of(self.root, group).items()}
         open_table(self.root, group)
-        return table_versions(self.root/group).with_columns(tag=pl.col('version').replace_strict(names, default='', return_dtype=pl.String)).to_pandas()
+        return (table_versions(self.root/group).with_columns(tag=pl.col('version').replace_strict(names, default='',
+            return_dtype=pl.String))
+                .to_pandas())
 
     def history(self, group=READINGS, **key)->pd.DataFrame:
         "Every row that was ever written about some facts, such as location_id='7', parameter='pm25', event_ts='2016-02-29T08:00Z'."
@@ -254,12 +286,18 @@ class StoreHistory(StoreJoins):
 
     def batches(self, group=READINGS)->pd.DataFrame:
         "The batches that are in the store: rows, first and last hour, when they were written."
-        return all_rows(self.root, group).group_by('batch_id').agg(rows=pl.len(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(), written=pl.col('created_ts').min()).sort('written', 'batch_id').collect().to_pandas()
+        return (all_rows(self.root, group).group_by('batch_id')
+                .agg(rows=pl.len(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(),
+                     written=pl.col('created_ts').min())
+                .sort('written', 'batch_id')
+                .collect()
+                .to_pandas())
 
     def describe(self, group=READINGS)->pd.DataFrame:
         "Meaning, unit, source, share missing and freshness of each feature."
         rows = self.scan(group)
-        return (describe_readings(rows, now()) if group == READINGS else describe_columns(rows, said_of(self.root, group), now())).to_pandas()
+        return (describe_readings(rows, now()) if group == READINGS else describe_columns(rows,
+            said_of(self.root, group), now())).to_pandas()
 
     def summary(self)->pd.DataFrame:
         "Size and freshness of every group."
@@ -276,7 +314,8 @@ class StoreHistory(StoreJoins):
 # %% ../../nbs/05_store/05_feature_store.ipynb #dba82b06
 class StoreWriter(StoreHistory):
     "Rows into a store."
-    def write(self, df, feature_group=READINGS, *, asked=None, new_columns=False, units=None, meanings=None)->SaveResult:
+    def write(self, df, feature_group=READINGS, *, asked=None, new_columns=False, units=None,
+              meanings=None)->SaveResult:
         "Append what is new or changed and say how much that was."
         try:
             rows = prepare(df, group_name(feature_group))
@@ -327,7 +366,9 @@ def tidy_store(
     "Put small files together and delete those that no version of the last `keep_days`, and none with a name, needs."
     own = [f'_{g}_batches' for g in store.groups() if is_table(store.root/f'_{g}_batches')]
     if not dry_run:
-        for g in store.groups(): compact(store.root/g, sort=order_of(store.scan(g).collect_schema().names())[:3], many=2)
+        for g in store.groups():
+            compact(store.root/g, sort=order_of(store.scan(g).collect_schema().names())[:3], many=2)
         for name in own: compact(store.root/name, many=2)
-    found = [{'group': g, **vacuum(store.root/g, keep_days=keep_days, keep=list(tags_of(store.root, g).values()), dry_run=dry_run)} for g in [*store.groups(), *own]]
+    found = [{'group': g, **vacuum(store.root/g, keep_days=keep_days, keep=list(tags_of(store.root, g).values()),
+                                   dry_run=dry_run)} for g in [*store.groups(), *own]]
     return pd.DataFrame(found)

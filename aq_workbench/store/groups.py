@@ -30,7 +30,8 @@ def group_name(
 )->str:        # The same
     "A name that a group can have; `AqwError` for one that leads elsewhere or is the store's own."
     if path_name(text, 'a group')[0].isalnum(): return text
-    raise AqwError(f"{text!r} cannot be a group: its first character is no letter and no digit", "begin the name with a letter: names with a sign before are the store's own")
+    raise AqwError(f"{text!r} cannot be a group: its first character is no letter and no digit",
+                   "begin the name with a letter: names with a sign before are the store's own")
 
 # %% ../../nbs/05_store/03_groups.ipynb #3cca8757
 def groups_in(
@@ -47,7 +48,8 @@ def tags_of(
     group:str     # Name of the group
 )->dict[str, int]:
     "The versions of a group that have a name."
-    return dict(read_own(root/'_tags', pl.DataFrame(schema=TAGS), pl.col('group') == group).select('tag', 'version').iter_rows())
+    return dict(read_own(root/'_tags', pl.DataFrame(schema=TAGS), pl.col('group') == group).select('tag', 'version')
+                .iter_rows())
 
 # %% ../../nbs/05_store/03_groups.ipynb #c5ea2dd5
 def version_number(
@@ -58,9 +60,12 @@ def version_number(
     "The number of a version; `AqwError` for a tag that nobody gave."
     if version is None or id_text(version).isdigit(): return version if version is None else int(id_text(version))
     if isinstance(version, Real):
-        raise AqwError(f"{version} is no version of {group!r}", "versions are whole numbers from 0: store.versions() lists them")
+        raise AqwError(f"{version} is no version of {group!r}",
+                       "versions are whole numbers from 0: store.versions() lists them")
     tags = tags_of(root, group)
-    if version not in tags: raise AqwError(f"{group!r} has no version tagged {version!r}; tags are {sorted(tags)}", f"tag one: store.tag('paper-v1', group={group!r})")
+    if version not in tags:
+        raise AqwError(f"{group!r} has no version tagged {version!r}; tags are {sorted(tags)}",
+                       f"tag one: store.tag('paper-v1', group={group!r})")
     return tags[version]
 
 # %% ../../nbs/05_store/03_groups.ipynb #4555b4a0
@@ -70,7 +75,9 @@ def open_table(
     version:int|str|None=None   # A past version or its tag; the newest by default
 )->DeltaTable:
     "A group's Delta table; `AqwError` when there is none, when it is broken, or when vacuum has taken the version."
-    if not is_table(root/group): raise AqwError(f"the store has no group {group!r}; it has {groups_in(root) or 'nothing yet'}", "load data first: aqw run, or FeatureStore().save_features(df)")
+    if not is_table(root/group):
+        raise AqwError(f"the store has no group {group!r}; it has {groups_in(root) or 'nothing yet'}",
+                       "load data first: aqw run, or FeatureStore().save_features(df)")
     number = version_number(root, group, version)
     if number is not None: return open_version(root/group, number)
     table = open_delta(root/group)
@@ -117,7 +124,8 @@ def scan_group(
     rows = all_rows(root, group, version, **bounds)
     columns = rows.collect_schema().names()
     if usable and not {'flags', 'value'} <= set(columns):
-        raise AqwError(f"{group!r} has no column `flags`: nobody has judged its values", "ask for it without usable=True")
+        raise AqwError(f"{group!r} has no column `flags`: nobody has judged its values",
+                       "ask for it without usable=True")
     if where is not None: rows = rows.filter(where)
     if asof is not None: rows = rows.filter(visible_from(columns) <= pl.lit(utc(asof)))
     if on_time: rows = rows.filter(pl.col('available_ts') <= pl.coalesce('issued_at', 'event_ts') + source_lag())
@@ -132,7 +140,8 @@ def rows_beside(
 )->pl.LazyFrame:      # Superseded ones too
     "The store's rows between the first and the last hour of `df`."
     first, last = df['event_ts'].min(), df['event_ts'].max()
-    return scan_table(seen).filter(months_between(first, last), pl.col('event_ts').is_between(first, last)).drop('month')
+    return (scan_table(seen).filter(months_between(first, last), pl.col('event_ts').is_between(first, last))
+            .drop('month'))
 
 # %% ../../nbs/05_store/03_groups.ipynb #95dd53b8
 def current_beside(
@@ -154,7 +163,8 @@ def ledger_rows(
     empty = spans(df.clear(), key_of(df.columns)).with_columns(added=pl.lit(0, pl.Int64), version=pl.lit(0, pl.Int64))
     if df.is_empty(): return empty
     meets = (pl.col('start') <= df['event_ts'].max()) & (pl.col('end') >= df['event_ts'].min())
-    mine = read_own(root/f'_{group}_batches', empty, meets | pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+    mine = read_own(root/f'_{group}_batches', empty,
+                    meets | pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
     return mine if 'found' in mine.columns else mine.with_columns(found=pl.lit(None, empty.schema['found']))
 
 # %% ../../nbs/05_store/03_groups.ipynb #aa404e81
@@ -162,14 +172,18 @@ def mark_replays(
     df:pl.DataFrame,         # Prepared rows, compared or not
     seen:DeltaTable|None,    # The group as the writer sees it
     ledger:pl.DataFrame      # From `ledger_rows`
-)->pl.DataFrame:             # With `held` (the group has rows of that batch and series) and `told` (the ledger knows of that, truly)
+    # With `held` (the group has rows of that batch and series) and `told` (the ledger knows of that, truly)
+)->pl.DataFrame:
     "Mark the rows of batches that were written before."
     series = ['batch_id', *(k for k in key_of(df.columns) if k != 'event_ts')]
-    there = df.clear().lazy() if seen is None or df.is_empty() else rows_beside(seen, df).filter(pl.col('batch_id').is_in(df['batch_id'].unique().implode()))
+    there = df.clear().lazy() if seen is None or df.is_empty() else rows_beside(seen, df).filter(pl.col('batch_id')
+        .is_in(df['batch_id'].unique().implode()))
     held = there.select(*series, held=True).unique().collect()
     told = ledger.group_by(series).agg(idle=pl.col('added').min() == 0)
     both = df.join(held, on=series, how='left', nulls_equal=True).join(told, on=series, how='left', nulls_equal=True)
-    return both.with_columns(pl.col('held').fill_null(False), told=(pl.col('idle') | pl.col('held')).fill_null(False) & pl.col('idle').is_not_null()).drop('idle')
+    return (both.with_columns(pl.col('held').fill_null(False), told=(pl.col('idle') | pl.col('held')).fill_null(False)
+                              & pl.col('idle').is_not_null())
+            .drop('idle'))
 
 # %% ../../nbs/05_store/03_groups.ipynb #4b5f3524
 ROWS = WriterProperties(max_row_group_size=131_072)
@@ -214,12 +228,15 @@ def write_once(root, group, df, *, asked=None, widen=False)->SaveResult:
     added = fresh.height - corrected
     if fresh.height:
         dated = date_rows(fresh, now()).sort(order_of(fresh.columns))
-        append(root/group, dated, by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True, widen=widen)
+        append(root/group, dated, by=['month'], message=f"{added} new, {corrected} corrected", seen=seen, turns=True,
+               widen=widen)
     version = newest_version(root/group) if fresh.height or seen else None
     series = ['batch_id', *(k for k in key if k != 'event_ts')]
     news = marked.filter(~pl.col('told')), marked.filter('told').join(fresh, on=series, how='semi', nulls_equal=True)
     brought = marked.filter(pl.col('held') & pl.col('known') & ~pl.col('told')), fresh
-    if any(n.height for n in news): tell_ledger(root, group, pl.concat(news), pl.concat([b.select(series) for b in brought]), asked=asked, version=version)
+    if any(n.height for n in news):
+        tell_ledger(root, group, pl.concat(news), pl.concat([b.select(series) for b in brought]), asked=asked,
+                    version=version)
     return SaveResult(version, added, corrected, sent - added - corrected)
 
 # %% ../../nbs/05_store/03_groups.ipynb #569c34c1
@@ -249,14 +266,19 @@ def history_of(
     rows = all_rows(root, group)
     types = rows.collect_schema()
     columns = types.names()
-    if wrong := sorted(set(key) - set(columns)): raise AqwError(f"{group!r} has no column {wrong}; it has {sorted(columns)}", "name columns of its key")
+    if wrong := sorted(set(key) - set(columns)):
+        raise AqwError(f"{group!r} has no column {wrong}; it has {sorted(columns)}", "name columns of its key")
     moment = lambda v: pl.lit(utc(v)).cast(TS)
-    mine = [id_column(c, types[c]) == id_text(v) if c in IDS else pl.col(c) == (moment(v) if c.endswith(('_ts', '_at')) else v)
-            for c, v in key.items()]
-    back = read_own(root/f'_{group}_withdrawn', rows.head(0).collect().with_columns(withdrawn_ts=pl.lit(None, TS), reason=pl.lit(None, pl.String)), pl.all_horizontal(True, *mine))
+    mine = [id_column(c, types[c]) == id_text(v) if c in IDS else pl.col(c) == (moment(v) if c.endswith(('_ts', '_at'))
+                                                                                else v) for c, v in key.items()]
+    back = read_own(root/f'_{group}_withdrawn', rows.head(0).collect().with_columns(withdrawn_ts=pl.lit(None, TS),
+                                                                                    reason=pl.lit(None, pl.String)),
+                    pl.all_horizontal(True, *mine))
     rows = rows.filter(*mine).collect()
     back = back.join(rows, on=[c for c in back.columns if c in columns], how='anti', nulls_equal=True)
-    return pl.concat([rows, back], how='diagonal').with_columns(visible_from=visible_from(columns)).sort(*key_of(columns), 'created_ts')
+    return (pl.concat([rows, back], how='diagonal')
+            .with_columns(visible_from=visible_from(columns))
+            .sort(*key_of(columns), 'created_ts'))
 
 # %% ../../nbs/05_store/03_groups.ipynb #c6a70136
 def forget(
@@ -297,7 +319,8 @@ def withdraw_rows(
         rows = scan_table(table).filter(meant).drop('month').collect()
         if rows.is_empty(): return rows
         told = rows.with_columns(withdrawn_ts=pl.lit(now()).cast(TS), reason=pl.lit(reason))
-        new = lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti', nulls_equal=True)
+        new = lambda there: told.join(there, on=[c for c in rows.columns if c in there.columns], how='anti',
+                                      nulls_equal=True)
         add_own(root/f'_{group}_withdrawn', told.clear(), new)
         turn = (table.transaction_version(WRITER) or 0) + 1
         table.delete(sql, commit_properties=commit_note(f'{message}: {reason}', rows.height, turn))
@@ -334,11 +357,21 @@ def diff_of(
     key = key_of(columns)
     content = ['value'] if 'sensor_id' in key else [c for c in columns if c not in (*key, *BOOKKEEPING)]
     row = [*key, 'created_ts']
-    moved = pl.concat([a.join(b, on=row, how='anti', nulls_equal=True).select(key) for a, b in ((one, two), (two, one))]).unique()
-    old, new = (current_rows(x.join(moved, on=key, how='semi', nulls_equal=True), key).select(*key, *content, here=pl.lit(True)) for x in (one, two))
+    moved = (pl.concat([a.join(b, on=row, how='anti', nulls_equal=True).select(key) for a,
+                        b in ((one, two), (two, one))])
+             .unique())
+    old, new = (current_rows(x.join(moved, on=key, how='semi', nulls_equal=True), key).select(*key, *content,
+        here=pl.lit(True)) for x in (one, two))
     both = old.join(new, on=key, how='full', suffix='_after', coalesce=True, nulls_equal=True)
-    change = pl.when(pl.col('here').is_null()).then(pl.lit('added')).when(pl.col('here_after').is_null()).then(pl.lit('removed')).otherwise(pl.lit('changed'))
-    return both.select(*key, change.alias('change'), *(pl.col(c).alias(f'{c}_before') for c in content), *(f'{c}_after' for c in content)).sort(key).collect()
+    change = (pl.when(pl.col('here').is_null())
+              .then(pl.lit('added'))
+              .when(pl.col('here_after').is_null())
+              .then(pl.lit('removed'))
+              .otherwise(pl.lit('changed')))
+    return (both.select(*key, change.alias('change'), *(pl.col(c).alias(f'{c}_before') for c in content),
+                        *(f'{c}_after' for c in content))
+            .sort(key)
+            .collect())
 
 # %% ../../nbs/05_store/03_groups.ipynb #ef92d9f3
 def tag_version(
@@ -348,11 +381,14 @@ def tag_version(
     version:int|None=None     # The newest by default
 )->int:                       # The version that has the name now
     "Give a version a name; `AqwError` for a name that another version has."
-    if not re.fullmatch(r'[A-Za-z][\w.-]*', tag): raise AqwError(f"{tag!r} is no name for a version", "begin with a letter; then letters, digits, '.', '_', '-'")
+    if not re.fullmatch(r'[A-Za-z][\w.-]*', tag):
+        raise AqwError(f"{tag!r} is no name for a version", "begin with a letter; then letters, digits, '.', '_', '-'")
     number = open_table(root, group, version).version()
     def new(there):
         named = dict(there.filter(pl.col('group') == group).select('tag', 'version').iter_rows())
-        if named.get(tag, number) != number: raise AqwError(f"{tag!r} is version {named[tag]} of {group!r}, not {number}", "a name never moves: take another")
+        if named.get(tag, number) != number:
+            raise AqwError(f"{tag!r} is version {named[tag]} of {group!r}, not {number}",
+                           "a name never moves: take another")
         return pl.DataFrame([] if tag in named else [(group, tag, number, now())], schema=TAGS, orient='row')
     add_own(root/'_tags', pl.DataFrame(schema=TAGS), new)
     return number
@@ -382,7 +418,9 @@ def restore_group(
     number = open_table(root, group, version).version()
     def once():
         table = open_delta(root/group)
-        if table.version() > number: table.restore(number, commit_properties=commit_note(f'restored version {number}', turn=(table.transaction_version(WRITER) or 0) + 1))
+        if table.version() > number:
+            table.restore(number, commit_properties=commit_note(f'restored version {number}',
+                                                                turn=(table.transaction_version(WRITER) or 0) + 1))
     with storage_errors(root/group): retried(once, root/group)
     forget(root, group, f'version > {number}')
     newest = open_delta(root/group).version()

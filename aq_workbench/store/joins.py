@@ -40,7 +40,10 @@ def indexed(
     group:str            # Its name
 )->pl.DataFrame:
     "The rows and columns that an index keeps."
-    if group == READINGS: rows = rows.filter(pl.col('period_min') == 60, pl.col('issued_at').is_null(), usable(), pl.col('value').is_not_null()).select(*HOURS, 'value', 'available_ts', 'created_ts')
+    if group == READINGS:
+        rows = (rows.filter(pl.col('period_min') == 60, pl.col('issued_at').is_null(), usable(),
+                            pl.col('value').is_not_null())
+                .select(*HOURS, 'value', 'available_ts', 'created_ts'))
     return rows.drop('batch_id', strict=False).collect()
 
 # %% ../../nbs/05_store/04_joins.ipynb #287ebc05
@@ -69,7 +72,8 @@ def rows_since(
     if any(f is None for f in found): return None
     paths = [f'{place}/{f}' for files in found for f in files]   # the log's own names, month and file
     if place.local and not all(os.path.exists(p) for p in paths): return None
-    parts = [pl.scan_parquet(p, storage_options=place.storage or None, hive_partitioning=False, glob=False) for p in paths]
+    parts = [pl.scan_parquet(p, storage_options=place.storage or None, hive_partitioning=False, glob=False)
+             for p in paths]
     return pl.concat(parts, how='diagonal_relaxed') if parts else pl.LazyFrame()
 
 # %% ../../nbs/05_store/04_joins.ipynb #cf4f5862
@@ -80,7 +84,9 @@ def whole_index(
     "The group's index, made anew."
     version = open_table(root, group).version()
     rows = all_rows(root, group, version)
-    with storage_errors(root/group): return extend_index(root/f'_index_{group}', indexed(rows, group), key=index_key(group, rows.collect_schema().names()), version=version, before=None)
+    with storage_errors(root/group):
+        return extend_index(root/f'_index_{group}', indexed(rows, group),
+                            key=index_key(group, rows.collect_schema().names()), version=version, before=None)
 
 # %% ../../nbs/05_store/04_joins.ipynb #7a71fcda
 def current_index(
@@ -94,7 +100,9 @@ def current_index(
     new = rows_since(root/group, before.version, version) if before and before.version < version else None
     if new is None: return whole_index(root, group)
     with storage_errors(root/group):
-        try: return extend_index(place, indexed(new, group) if new.collect_schema().names() else pl.DataFrame(), key=before.key, version=version, before=before)
+        try:
+            return extend_index(place, indexed(new, group) if new.collect_schema().names() else pl.DataFrame(),
+                                key=before.key, version=version, before=before)
         except FileNotFoundError: return whole_index(root, group)
 
 # %% ../../nbs/05_store/04_joins.ipynb #2d9f321d
@@ -105,7 +113,8 @@ def line_for(
 )->tuple[list[str], Line]:       # The key, and the timeline
     "The timeline of a group in one version."
     if version is None:
-        opened = lambda index: (index.key, one_line([read_part(root/f'_index_{group}', name) for name in index.parts.values()]))
+        opened = lambda index: (index.key, one_line([read_part(root/f'_index_{group}', name)
+                                                     for name in index.parts.values()]))
         try: return opened(current_index(root, group))
         except FileNotFoundError: return opened(whole_index(root, group))
     rows = indexed(all_rows(root, group, version), group)
@@ -119,9 +128,14 @@ def label_frame(
 )->pl.DataFrame:                       # With `event_ts` as the hour that is asked about, where there is one
     "Labels with their times in UTC; `AqwError` where the moment is missing."
     rows = as_polars(labels)
-    if at not in rows.columns: raise AqwError(f"labels have no column {at!r}, the moment of each; got {sorted(rows.columns)}", "name it: at='issued_at'")
-    if not isinstance(rows.schema[at], pl.Datetime) or rows[at].null_count(): raise AqwError(f"{at!r} is not a moment in every row: {rows.schema[at]}, {rows[at].null_count()} missing", "give aware times")
-    return rows.with_columns(event_ts='target_ts') if 'target_ts' in rows.columns and 'event_ts' not in rows.columns else rows
+    if at not in rows.columns:
+        raise AqwError(f"labels have no column {at!r}, the moment of each; got {sorted(rows.columns)}",
+                       "name it: at='issued_at'")
+    if not isinstance(rows.schema[at], pl.Datetime) or rows[at].null_count():
+        raise AqwError(f"{at!r} is not a moment in every row: {rows.schema[at]}, {rows[at].null_count()} missing",
+                       "give aware times")
+    return rows.with_columns(
+        event_ts='target_ts') if 'target_ts' in rows.columns and 'event_ts' not in rows.columns else rows
 
 # %% ../../nbs/05_store/04_joins.ipynb #f159eadd
 def wanted_columns(
@@ -132,7 +146,8 @@ def wanted_columns(
 )->list[str]:
     "The columns that a group brings to a join."
     have = [c for c in line.frame.columns if c not in (*key, *BOOKKEEPING, 'v')]
-    if lost := sorted(set(columns or ()) - set(have)): raise AqwError(f"{group!r} has no column {lost}; it has {sorted(have)}", "ask for some of these")
+    if lost := sorted(set(columns or ()) - set(have)):
+        raise AqwError(f"{group!r} has no column {lost}; it has {sorted(have)}", "ask for some of these")
     return columns or have
 
 # %% ../../nbs/05_store/04_joins.ipynb #52349aa8
@@ -147,11 +162,16 @@ def join_group(
 )->pl.DataFrame:                   # A row a label
     "What each label could know of one group."
     entity = [c for c in entity_of(key) if group != READINGS or c != 'parameter']
-    if lost := [c for c in entity if c not in labels.columns]: raise AqwError(f"labels lack {lost}, by which {group!r} is joined; got {sorted(labels.columns)}", "add these columns, or leave the group out")
-    if group != READINGS: return look_up(labels, line, at=at, columns=wanted_columns(line, key, columns, group), age=age_of(key), ttl=ttl)
+    if lost := [c for c in entity if c not in labels.columns]:
+        raise AqwError(f"labels lack {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
+                       "add these columns, or leave the group out")
+    if group != READINGS:
+        return look_up(labels, line, at=at, columns=wanted_columns(line, key, columns, group), age=age_of(key), ttl=ttl)
     have = line.bounds['parameter'].unique().sort().to_list()
-    if lost := sorted(set(columns or ()) - set(have)): raise AqwError(f"{group!r} has no parameter {lost}; it has {have}", "ask for some of these")
-    found = [look_up(labels.with_columns(parameter=pl.lit(p)), line, at=at, columns=['value'], ttl=ttl).rename({'value':p}) for p in columns or have]
+    if lost := sorted(set(columns or ()) - set(have)):
+        raise AqwError(f"{group!r} has no parameter {lost}; it has {have}", "ask for some of these")
+    found = [look_up(labels.with_columns(parameter=pl.lit(p)), line, at=at, columns=['value'], ttl=ttl)
+             .rename({'value':p}) for p in columns or have]
     return pl.concat(found, how='horizontal')
 
 # %% ../../nbs/05_store/04_joins.ipynb #ebcffcc6
@@ -174,7 +194,9 @@ def frame_at(
 )->pl.DataFrame:
     "Labels with what each could know."
     moment = labels[at].cast(TS)
-    if asof is not None: moment = labels.select(pl.min_horizontal(pl.col(at).cast(TS), pl.lit(utc(asof)).cast(TS))).to_series()
+    if asof is not None:
+        moment = labels.select(pl.min_horizontal(pl.col(at).cast(TS), pl.lit(utc(asof)).cast(TS))).to_series()
     ages = ttl if isinstance(ttl, dict) else dict.fromkeys(groups, ttl)
-    joined = {g: join_group(labels, g, lines[g][1], key=lines[g][0], at=moment, columns=c, ttl=ages.get(g)) for g, c in groups.items()}
+    joined = {g: join_group(labels, g, lines[g][1], key=lines[g][0], at=moment, columns=c, ttl=ages.get(g)) for g,
+              c in groups.items()}
     return pl.concat([labels, *distinct_names(joined, labels.columns)], how='horizontal')

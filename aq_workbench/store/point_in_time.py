@@ -44,7 +44,9 @@ def timeline(
 )->pl.DataFrame:        # With `v`, the moment from which a row is visible; sorted by entity and `v`
     "The rows in the order in which they became visible, without those that were out of date by then."
     entity = entity_of(key)
-    rows = rows.with_columns(v=visible_from(rows.columns)).sort(*entity, age_of(key), 'created_ts', 'v', maintain_order=True).with_row_index('rank')
+    rows = (rows.with_columns(v=visible_from(rows.columns))
+            .sort(*entity, age_of(key), 'created_ts', 'v', maintain_order=True)
+            .with_row_index('rank'))
     rows = rows.sort(*entity, 'v', 'rank')
     return rows.filter(pl.col('rank') == pl.col('rank').cum_max()).drop('rank')
 
@@ -85,7 +87,9 @@ def last_before(v, start, stop, at)->np.ndarray:   # As `halved`; `start` ascend
     "Position of the last row with v <= at in each label's stretch; -1 where there is none."
     cuts = np.flatnonzero(np.diff(start, prepend=-1))
     if len(cuts) > FEW_STRETCHES: count = halved(v, start, stop, at)
-    else: count = np.concatenate([np.empty(0, int), *(np.searchsorted(v[start[i]:stop[i]], at[i:j], 'right') for i, j in zip(cuts, [*cuts[1:], len(at)]))])
+    else:
+        count = np.concatenate([np.empty(0, int), *(np.searchsorted(v[start[i]:stop[i]], at[i:j], 'right') for i,
+                                                    j in zip(cuts, [*cuts[1:], len(at)]))])
     return np.where(count > 0, start + count - 1, -1)
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #0a74a55d
@@ -121,7 +125,8 @@ def positions(
     start, stop = (found[c].fill_null(line.frame.height).to_numpy()[order] for c in ('start', 'stop'))
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
-    return RowPlaces(last_before(line.frame['v'].to_physical().to_numpy(), start, stop, at.to_physical().to_numpy()[order]), back)
+    return RowPlaces(last_before(line.frame['v'].to_physical().to_numpy(), start, stop,
+                                 at.to_physical().to_numpy()[order]), back)
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #5023b604
 def gather_rows(
@@ -132,7 +137,8 @@ def gather_rows(
     "A row of the frame for each label; a row of nulls where there is none."
     if not frame.height: return frame.select(columns).clear(len(places.rows))
     taken = frame.select(pl.col(columns).gather(np.maximum(places.rows, 0)))
-    if (places.rows < 0).any(): taken = taken.select(pl.when(pl.Series(places.rows >= 0)).then(pl.col(c)).alias(c) for c in columns)
+    if (places.rows < 0).any():
+        taken = taken.select(pl.when(pl.Series(places.rows >= 0)).then(pl.col(c)).alias(c) for c in columns)
     return taken.select(pl.col(columns).gather(places.back))
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #31a40f77
@@ -146,7 +152,8 @@ def look_up(
 )->pl.DataFrame:                   # `columns`, a row a label, in the labels' order
     "What each label could know."
     found = gather_rows(line.frame, positions(labels, line, at), list(dict.fromkeys([*columns, age])))
-    if ttl is not None: found = found.with_columns(pl.when(pl.col(age) >= at - ttl).then(pl.col(c)).alias(c) for c in columns)
+    if ttl is not None:
+        found = found.with_columns(pl.when(pl.col(age) >= at - ttl).then(pl.col(c)).alias(c) for c in columns)
     return found.select(columns)
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #1131bfed
@@ -160,7 +167,8 @@ def part_of(
     names = [c for c in entity_of(key) if c != 'event_ts']
     if not names: return pl.Series('part', [0]*frame.height, dtype=pl.Int32)
     text = frame.select(name=pl.concat_str(pl.col(names).cast(pl.String).fill_null(''), separator='\x1f'))['name']
-    return text.replace_strict({n: crc32(n.encode()) % PARTS for n in text.unique()}, return_dtype=pl.Int32).alias('part')
+    return (text.replace_strict({n: crc32(n.encode()) % PARTS for n in text.unique()}, return_dtype=pl.Int32)
+            .alias('part'))
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #9fb96d03
 def write_arrow(
@@ -229,7 +237,9 @@ def write_index(
     named, bucket = {'index', *index.parts.values(), *(before.parts.values() if before else ())}, bucket_of(place)
     files = {o['path']: o['last_modified'] for chunk in bucket.list() for o in chunk}
     idle = [p for p, written in files.items() if p.split('.')[0] not in named and written < files['index.json'] - YOUNG]
-    with suppress(BaseError, OSError): bucket.delete(idle)   # Windows keeps a file that is mapped; the next index tries again
+    # Windows keeps a file that is mapped; the next index tries again
+    with suppress(BaseError, OSError):
+        bucket.delete(idle)
 
 # %% ../../nbs/05_store/02_point_in_time.ipynb #af1f8963
 def extend_index(
@@ -241,7 +251,8 @@ def extend_index(
 )->Index:
     "Bring an index to a new version: the parts that the new rows touch are made anew."
     parts = dict(before.parts) if before else {}
-    for (part,), new in rows.with_columns(part_of(rows, key)).partition_by('part', as_dict=True, include_key=False).items():
+    for (part,), new in rows.with_columns(part_of(rows, key)).partition_by('part', as_dict=True,
+                                                                           include_key=False).items():
         if old := parts.get(str(part)): new = pl.concat([read_part(place, old).frame.drop('v'), new], how='diagonal')
         parts[str(part)] = f'part-{part}-v{version}-{uuid4().hex[:8]}'
         write_part(place, parts[str(part)], line_of(timeline(new, key), key))

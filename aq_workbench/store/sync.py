@@ -31,7 +31,9 @@ def batches_of(
     "The batches that hold readings of a city; `AqwError` names the cities that are there."
     slugs = {name: city_slug(name) for b in batches for name in b.readings['city'].unique()}
     names = [name for name, slug in slugs.items() if slug == city_slug(city)]
-    if not names: raise AqwError(f"{city!r} is not in the data; it has {sorted(slugs) or 'no readings'}", "ask for one of these cities, or point --path at the folder of yours")
+    if not names:
+        raise AqwError(f"{city!r} is not in the data; it has {sorted(slugs) or 'no readings'}",
+                       "ask for one of these cities, or point --path at the folder of yours")
     mine = [b._replace(readings=b.readings.filter(pl.col('city').is_in(names))) for b in batches]
     return [b for b in mine if b.readings.height]
 
@@ -41,13 +43,16 @@ def sync_summary(
     saved:SaveResult        # What the store made of it
 )->dict:                    # JSON-able
     "Counts, times, sources and licences of one sync."
-    return {'city': readings['city'][0], 'slug': city_slug(readings['city'][0]), 'stations': readings['location_id'].n_unique(), 'rows': readings.height,
-            'added': saved.added, 'corrected': saved.corrected, 'unchanged': saved.unchanged, 'version': saved.version,
+    return {'city': readings['city'][0], 'slug': city_slug(readings['city'][0]),
+            'stations': readings['location_id'].n_unique(), 'rows': readings.height, 'added': saved.added,
+            'corrected': saved.corrected, 'unchanged': saved.unchanged, 'version': saved.version,
             'start': readings['event_ts'].min().isoformat(), 'end': readings['event_ts'].max().isoformat(),
-            'sources': sorted(readings['source'].unique()), 'licences': sorted(readings['licence'].drop_nulls().unique())}
+            'sources': sorted(readings['source'].unique()),
+            'licences': sorted(readings['licence'].drop_nulls().unique())}
 
 # %% ../../nbs/05_store/06_sync.ipynb #cfdd9038
-SOURCE_COLUMNS = {'batch_id':pl.String, 'slug':pl.String, 'name':pl.String, 'path':pl.String, 'content':pl.String, 'how':pl.String, 'created_ts':TS}
+SOURCE_COLUMNS = {'batch_id':pl.String, 'slug':pl.String, 'name':pl.String, 'path':pl.String, 'content':pl.String,
+                  'how':pl.String, 'created_ts':TS}
 
 def as_sources(batches, city)->pl.DataFrame:
     rows = [(b.batch_id, city_slug(city), b.name, b.path, b.content, b.how, now()) for b in batches]
@@ -81,7 +86,8 @@ def earlier_reads(
     "What the store holds of the same files from earlier, however they were read."
     if not (names := city_names(store, city)): return pl.DataFrame(schema=SOURCE_COLUMNS)
     same = pl.col('content').is_in([b.content for b in batches]) | pl.col('path').is_in([b.path for b in batches])
-    told = read_own(store.root/'_sources', pl.DataFrame(schema=SOURCE_COLUMNS), (pl.col('slug') == city_slug(city)) & same)
+    told = read_own(store.root/'_sources', pl.DataFrame(schema=SOURCE_COLUMNS),
+                    (pl.col('slug') == city_slug(city)) & same)
     told = pl.concat([told, as_sources(batches, city)]).unique('batch_id', keep='first')
     rows = all_rows(store.root, READINGS).filter(pl.col('city').is_in(names)).select('batch_id').unique().collect()
     return told.join(rows, on='batch_id', how='semi').sort('created_ts')
@@ -94,8 +100,10 @@ def nameless_batches(
     "Other batches, without a file's name, that hold hours of the same sensors."
     if READINGS not in store.groups(): return []
     first, last = readings['event_ts'].min(), readings['event_ts'].max()
-    hours = pl.col('event_ts').is_between(first, last) & pl.col('sensor_id').is_in(readings['sensor_id'].unique().implode())
-    theirs = pl.col('source').str.starts_with('file:') & ~pl.col('batch_id').is_in(readings['batch_id'].unique().implode())
+    hours = pl.col('event_ts').is_between(first, last) & pl.col('sensor_id').is_in(readings['sensor_id'].unique()
+                                                                                   .implode())
+    theirs = pl.col('source').str.starts_with('file:') & ~pl.col('batch_id').is_in(readings['batch_id'].unique()
+                                                                                   .implode())
     rows = all_rows(store.root, READINGS).filter(hours, theirs).select('batch_id').unique().collect()
     told = read_own(store.root/'_sources', pl.DataFrame(schema=SOURCE_COLUMNS))
     return sorted(rows.join(told, on='batch_id', how='anti')['batch_id'])
@@ -110,10 +118,11 @@ def reading_notes(
 )->list[str]:
     "What a person should know about files that were read before."
     other = sorted(set(earlier.filter(~pl.col('how').is_in([b.how for b in batches]))['name']))
-    again = (f"{', '.join(other[:3])}{' …' if other[3:] else ''}: read before under another mapping. What that brought stays what the past knew; "
-             f"where it was misread, take it back and load the file as history: {command} --replace")
-    older = (f"batches {nameless[:3]} hold hours of the same sensors and bear no file's name: an older workbench loaded them. "
-             "Take back those that were misread, with FeatureStore().withdraw(batch), and load again")
+    again = (f"{', '.join(other[:3])}{' …' if other[3:] else ''}: read before under another mapping. What that brought "
+             f"stays what the past knew; " f"where it was misread, take it back and load the file as history: "
+                                           f"{command} --replace")
+    older = (f"batches {nameless[:3]} hold hours of the same sensors and bear no file's name: an older workbench "
+             f"loaded them. " "Take back those that were misread, with FeatureStore().withdraw(batch), and load again")
     return [again]*bool(other and not replaced) + [older]*bool(nameless and replaced)
 
 # %% ../../nbs/05_store/06_sync.ipynb #d5e88ef7
@@ -127,9 +136,12 @@ def stations_heard(
     "The stations that are heard in the last 24 hours of a stretch, and those that fell silent before."
     came = readings.filter(pl.col('value').is_not_null()).select('location_id', 'location', last='event_ts')
     every = pl.concat([known.select(came.columns), came]).drop_nulls('last').sort('last', maintain_order=True)
-    last = every.group_by('location_id', maintain_order=True).agg(pl.col('location').drop_nulls().last(), pl.col('last').last())
-    silent = last.filter(pl.col('last') <= end - timedelta(hours=SILENT_H)).sort('last', 'location_id', descending=[True, False])
-    named = silent.with_columns(location=pl.coalesce('location', 'location_id'), last=pl.col('last').dt.strftime('%Y-%m-%dT%H:%MZ'))
+    last = (every.group_by('location_id', maintain_order=True)
+            .agg(pl.col('location').drop_nulls().last(), pl.col('last').last()))
+    silent = (last.filter(pl.col('last') <= end - timedelta(hours=SILENT_H))
+              .sort('last', 'location_id', descending=[True, False]))
+    named = silent.with_columns(location=pl.coalesce('location', 'location_id'),
+                                last=pl.col('last').dt.strftime('%Y-%m-%dT%H:%MZ'))
     heard = came.filter(pl.col('last') > end - timedelta(hours=SILENT_H))['location_id'].n_unique()
     return {'heard': heard, 'silent': named.to_dicts()}
 
@@ -140,11 +152,14 @@ def known_stations(
     *, listed:list[dict]=()  # What the source lists and a fetch left out, as `skip_record` has it
 )->pl.DataFrame:           # location_id, location, last
     "The stations of a city that were ever heard, with the last hour of each."
-    listed = pl.DataFrame([{'location_id':s['location_id'], 'location':s['location'], 'last':utc(s['last'])} for s in listed if s.get('last')],
-                          schema={'location_id':pl.String, 'location':pl.String, 'last':TS})
+    listed = pl.DataFrame([{'location_id':s['location_id'], 'location':s['location'], 'last':utc(s['last'])}
+                           for s in listed if s.get('last')], schema={'location_id':pl.String, 'location':pl.String,
+                                                                      'last':TS})
     if READINGS not in store.groups(): return listed
     rows = all_rows(store.root, READINGS).filter(pl.col('value').is_not_null())
-    heard = rows.group_by('city', 'location_id').agg(pl.col('location').last(), pl.col('event_ts').max().alias('last')).collect()
+    heard = (rows.group_by('city', 'location_id')
+             .agg(pl.col('location').last(), pl.col('event_ts').max().alias('last'))
+             .collect())
     mine = heard.filter(pl.Series([city_slug(c) == city_slug(city) for c in heard['city']], dtype=pl.Boolean))
     return pl.concat([listed, mine.select(listed.columns)])
 
@@ -172,8 +187,9 @@ def sync_folder(
     readings = readings.filter(misdated(now()).is_null())
     stations = stations_heard(readings, known_stations(store, city), readings['event_ts'].max())
     refused = refused.height + saved.refused
-    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused, 'replaced': replaced,
-            'notes': reading_notes(earlier, batches, nameless, command=f'aqw fetch {quoted(*words)}', replaced=replace)}
+    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused,
+            'replaced': replaced, 'notes': reading_notes(earlier, batches, nameless,
+                                                         command=f'aqw fetch {quoted(*words)}', replaced=replace)}
 
 # %% ../../nbs/05_store/06_sync.ipynb #f778b97d
 def city_rows(
@@ -185,7 +201,9 @@ def city_rows(
     "A city's readings in the store; `AqwError` names the cities that are there."
     have = all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].to_list()
     names = [c for c in have if city_slug(c) == city_slug(city)]
-    if not names: raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}", f"load them first: aqw fetch --cities {quoted(city)}")
+    if not names:
+        raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}",
+                       f"load them first: aqw fetch --cities {quoted(city)}")
     return store.scan(where=pl.col('city').is_in(names) & where, **query)
 
 # %% ../../nbs/05_store/06_sync.ipynb #20655a68
@@ -197,7 +215,9 @@ def city_asof(
     "The moment that counts as now: `asof`, else the last hour of PM2.5 in the store."
     if asof: return utc(asof)
     last = city_rows(store, city, where=pl.col('parameter') == 'pm25').select(pl.col('event_ts').max()).collect().item()
-    if last is None: raise AqwError(f"the store has no PM2.5 of {city!r}", "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
+    if last is None:
+        raise AqwError(f"the store has no PM2.5 of {city!r}",
+                       "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
     return last
 
 # %% ../../nbs/05_store/06_sync.ipynb #fb1c0cf9
@@ -209,7 +229,8 @@ def city_latest(
     "The last `n` readings of a city by time."
     last = city_rows(store, city).select(pl.col('event_ts').max()).collect().item()
     rows, days = pl.DataFrame(), 3
-    while rows.height < n and days < 10_000: rows, days = city_rows(store, city, start=last - timedelta(days=days)).collect(), days*30
+    while rows.height < n and days < 10_000:
+        rows, days = city_rows(store, city, start=last - timedelta(days=days)).collect(), days*30
     return rows.sort('event_ts', 'location_id', 'parameter').tail(n).to_pandas()
 
 # %% ../../nbs/05_store/06_sync.ipynb #6dab4b05
@@ -243,10 +264,14 @@ def asked_for(
 )->tuple[list[Stretch], datetime|None]:   # Stretches, and the last stored hour; None where there is none
     "Which stretches of a city the store has asked for or was given, and where its hours end."
     if READINGS not in store.groups(): return [], None
-    series = all_rows(store.root, READINGS).filter(pl.col('event_ts') <= moment).group_by('city', 'sensor_id').agg(pl.col('event_ts').max()).collect()
+    series = (all_rows(store.root, READINGS).filter(pl.col('event_ts') <= moment)
+              .group_by('city', 'sensor_id')
+              .agg(pl.col('event_ts').max())
+              .collect())
     mine = series.filter(pl.Series([city_slug(c) == city_slug(city) for c in series['city']], dtype=pl.Boolean))
     none = pl.DataFrame(schema={'sensor_id':pl.String, 'start':TS, 'end':TS})
-    ledger = read_own(store.root/f'_{READINGS}_batches', none, pl.col('sensor_id').is_in(mine['sensor_id'].unique().implode()))
+    ledger = read_own(store.root/f'_{READINGS}_batches', none,
+                      pl.col('sensor_id').is_in(mine['sensor_id'].unique().implode()))
     return ledger.select('start', 'end').unique().rows(), mine['event_ts'].max()
 
 # %% ../../nbs/05_store/06_sync.ipynb #6ed6b09f
@@ -287,7 +312,8 @@ def take_back(
     check_kind(prepare(readings, READINGS), store.settings.source)
     if READINGS not in store.groups(): return 0
     sensors = condition({'sensor_id':readings['sensor_id'].unique().to_list()}, start, end)
-    return withdraw_rows(store.root, READINGS, sensors, reason='replaced: fetched again', message='withdrew rows').height
+    return withdraw_rows(store.root, READINGS, sensors, reason='replaced: fetched again',
+                         message='withdrew rows').height
 
 # %% ../../nbs/05_store/06_sync.ipynb #f26bfe39
 def sync_window(
@@ -301,7 +327,9 @@ def sync_window(
     "Bring one stretch of a city's readings into the store; `NoReadings` where there are none."
     start, end = window
     readings = fetcher.fetch_city(city, start=start, end=end)
-    if readings.is_empty(): raise NoReadings(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
+    if readings.is_empty():
+        raise NoReadings(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and "
+                         f"{end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
     readings = flag_readings(readings)
     replaced = take_back(store, readings, start, end) if replace else 0
     after = start + timedelta(microseconds=1)   # the hour that ends at `start` was not asked for

@@ -39,7 +39,8 @@ class Place:
     url:str            # `/home/me/air` or `s3://bucket/air`
     options:tuple=()   # Pairs for the storage, such as ('aws_region', 'eu-central-1')
 
-    def __truediv__(self, name): return Place(f"{self.url.rstrip('/')}/{path_name(name, 'a part of an address')}", self.options)
+    def __truediv__(self, name):
+        return Place(f"{self.url.rstrip('/')}/{path_name(name, 'a part of an address')}", self.options)
     def __str__(self): return self.url
 
     @property
@@ -103,7 +104,8 @@ def folders_in(
 )->list[str]:     # By name
     "The folders of a place; none where it does not exist."
     if place.local: return sorted(p.name for p in place.local.glob('*/') if p.is_dir())
-    with storage_errors(place): return sorted(p.rstrip('/').rsplit('/')[-1] for p in bucket_of(place).list_with_delimiter()['common_prefixes'])
+    with storage_errors(place):
+        return sorted(p.rstrip('/').rsplit('/')[-1] for p in bucket_of(place).list_with_delimiter()['common_prefixes'])
 
 # %% ../../nbs/05_store/00_tables.ipynb #ef3e3ec7
 def is_table(
@@ -119,7 +121,8 @@ def live_files(
 )->dict[str, int]:
     "The files that a table's log counts, with their sizes (bytes)."
     held, log = {}, sorted(p for p in (place.local/'_delta_log').glob('*.json') if p.stem.isdigit())
-    if [int(p.stem) for p in log] != list(range(len(log))) or not log: raise ValueError(f'of its commits only {[int(p.stem) for p in log]} are there')
+    if [int(p.stem) for p in log] != list(range(len(log))) or not log:
+        raise ValueError(f'of its commits only {[int(p.stem) for p in log]} are there')
     for path in log:
         for action in map(json.loads, filter(None, path.read_text(encoding='utf-8').split('\n'))):
             if 'add' in action: held[unquote(action['add']['path'])] = action['add']['size']
@@ -155,11 +158,15 @@ def way_back(
     place:Place   # A table that cannot be used
 )->str:
     "What to do about a table: a way to part with it only where it is broken."
-    backup = f"restore {place}/_delta_log from a backup, or move {place} away with its companions (_{place.name}_batches, _index_{place.name}) and load its sources again"
-    if place.local is None: return f"look whether the address and AQW_STORAGE_OPTIONS are right and the storage answers; if so, {backup}"
-    if not (place.local/'_delta_log').is_dir(): return f"look whether {place} is the folder that is meant, and whether you may read it"
+    backup = (f"restore {place}/_delta_log from a backup, or move {place} away with its companions "
+              f"(_{place.name}_batches, _index_{place.name}) and load its sources again")
+    if place.local is None:
+        return f"look whether the address and AQW_STORAGE_OPTIONS are right and the storage answers; if so, {backup}"
+    if not (place.local/'_delta_log').is_dir():
+        return f"look whether {place} is the folder that is meant, and whether you may read it"
     if faults := faults_of(place): return f"it is broken ({len(faults)} faults, the first: {faults[0]}): {backup}"
-    return f"keep {place}: another reader finds it whole, every file of it; look whether all programs here are of one version, and report what is said above"
+    return (f"keep {place}: another reader finds it whole, every file of it; look whether all programs here are of one "
+            f"version, and report what is said above")
 
 # %% ../../nbs/05_store/00_tables.ipynb #fdbd21f4
 @contextmanager
@@ -169,11 +176,14 @@ def storage_errors(
     "Turn a storage error into an `AqwError` with its remedy."
     try: yield
     except CommitFailedError: raise
-    except (DeltaError, OSError, BaseError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:   # polars panics at a file that was cut off
+    # polars panics at a file that was cut off
+    except (DeltaError, OSError, BaseError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
         if 'No space left' in str(e) or getattr(e, 'errno', None) == 28:
             raise AqwError(f"the disk of {place} is full; everything that was stored before is safe",
-                           "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run again: what is stored is not stored twice") from e
-        raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}", way_back(place)) from e
+                           "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run "
+                           "again: what is stored is not stored twice") from e
+        raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}",
+                       way_back(place)) from e
 
 # %% ../../nbs/05_store/00_tables.ipynb #6ba0a27a
 def whole_parquet(
@@ -208,8 +218,10 @@ def check_commits(
     names = sorted(n for n in os.listdir(log) if n.endswith('.json') and n[:-5].isdigit())
     for name in names[-25:]:
         if not (log/name).stat().st_size:
-            raise AqwError(f"the table {place} cannot be used: its commit {int(name[:-5])} is an empty file, as a power cut leaves it; the rows of that write would be missing",
-                           f"restore {log/name} from a backup; or, where it is the newest, move that file away and load its source again")
+            raise AqwError(f"the table {place} cannot be used: its commit {int(name[:-5])} is an empty file, as a "
+                           f"power cut leaves it; the rows of that write would be missing",
+                           f"restore {log/name} from a backup; or, where it is the newest, move that file away and "
+                           f"load its source again")
 
 # %% ../../nbs/05_store/00_tables.ipynb #c2dbdec8
 class LocalTable(DeltaTable):
@@ -236,9 +248,12 @@ def scan_table(
     "The rows of a table, wherever it lies."
     if '=' not in unquote(table.table_uri) or not table.metadata().partition_columns: return pl.scan_delta(table)
     schema, files = pl.Schema(table.schema()), pl.DataFrame(table.get_add_actions(flatten=True))
-    options = dict(schema={c: t for c, t in schema.items() if c != 'month'}, missing_columns='insert', extra_columns='ignore', hive_partitioning=False, glob=False)
-    read = lambda month: pl.scan_parquet(table.file_uris([('month', '=', month)]), storage_options=table._storage_options, **options)
-    parts = [read(m).with_columns(month=pl.lit(m)).select(schema.names()) for m in files['partition.month'].unique().sort()] if files.height else []
+    options = dict(schema={c: t for c, t in schema.items() if c != 'month'}, missing_columns='insert',
+                   extra_columns='ignore', hive_partitioning=False, glob=False)
+    read = lambda month: pl.scan_parquet(table.file_uris([('month', '=', month)]),
+                                         storage_options=table._storage_options, **options)
+    parts = [read(m).with_columns(month=pl.lit(m)).select(schema.names()) for m in files['partition.month'].unique()
+             .sort()] if files.height else []
     return pl.concat(parts) if parts else pl.LazyFrame(schema=schema)
 
 # %% ../../nbs/05_store/00_tables.ipynb #6e441135
@@ -247,11 +262,13 @@ def newest_version(
 )->int:
     "The number of the newest commit; -1 before the first."
     if place.local is None: return open_delta(place).version()
-    return max((int(n[:-5]) for n in os.listdir(place.local/'_delta_log') if n.endswith('.json') and n[:-5].isdigit()), default=-1)
+    return max((int(n[:-5]) for n in os.listdir(place.local/'_delta_log') if n.endswith('.json') and n[:-5].isdigit()),
+               default=-1)
 
 # %% ../../nbs/05_store/00_tables.ipynb #60e6dc45
 WRITER = 'aq_workbench'
-CONFIGURATION = {'delta.checkpointInterval':'20', 'delta.logRetentionDuration':'interval 3650 days', 'delta.deletedFileRetentionDuration':'interval 30 days'}
+CONFIGURATION = {'delta.checkpointInterval':'20', 'delta.logRetentionDuration':'interval 3650 days',
+                 'delta.deletedFileRetentionDuration':'interval 30 days'}
 
 def writer_name()->str:   # user@host
     "Who writes."
@@ -266,7 +283,8 @@ def commit_note(
 )->CommitProperties:
     "What a commit says of itself."
     turns = [] if turn is None else [Transaction(WRITER, turn)]
-    return CommitProperties(custom_metadata={'message': message, 'rows': str(rows), 'who': writer_name()}, app_transactions=turns, max_commit_retries=15)
+    return CommitProperties(custom_metadata={'message': message, 'rows': str(rows), 'who': writer_name()},
+                            app_transactions=turns, max_commit_retries=15)
 
 # %% ../../nbs/05_store/00_tables.ipynb #cf4db384
 FIRST_COMMIT = f'_delta_log/{0:020d}.json'
@@ -282,7 +300,8 @@ def create_table(
     names = lambda: [o['path'] for chunk in bucket.list(draft) for o in chunk]
     if place.local: (place.local/draft).mkdir()
     try:
-        write_deltalake((place/draft).url, df, partition_by=list(by) or None, configuration=CONFIGURATION, storage_options=place.storage, commit_properties=note)
+        write_deltalake((place/draft).url, df, partition_by=list(by) or None, configuration=CONFIGURATION,
+                        storage_options=place.storage, commit_properties=note)
         moved = {p: p.removeprefix(f'{draft}/') for p in names() if '/_delta_log/' not in p}
         for path, new in moved.items(): bucket.rename(path, new)
         bucket.put(FIRST_COMMIT, bucket.get(f'{draft}/{FIRST_COMMIT}').bytes(), mode='create')
@@ -306,7 +325,8 @@ def append(
     note = commit_note(message, df.height, turn)
     with storage_errors(place):
         if seen is None and (turns or not is_table(place)): return create_table(place, df, by=by, note=note)
-        write_deltalake(seen or open_delta(place), df, mode='append', schema_mode='merge' if widen else None, commit_properties=note)
+        write_deltalake(seen or open_delta(place), df, mode='append', schema_mode='merge' if widen else None,
+                        commit_properties=note)
 
 # %% ../../nbs/05_store/00_tables.ipynb #7e5d5656
 def read_own(
@@ -329,7 +349,8 @@ def retried(
         try: return work()
         except CommitFailedError as e: last = e
         time.sleep(random.uniform(0, min(2., .01*2**n)))
-    raise AqwError(f"other writers were always first at {place}, {tries} times; nothing of this batch was stored", "let fewer programs write at once, then run again") from last
+    raise AqwError(f"other writers were always first at {place}, {tries} times; nothing of this batch was stored",
+                   "let fewer programs write at once, then run again") from last
 
 # %% ../../nbs/05_store/00_tables.ipynb #a6e4f8b0
 def add_own(
@@ -384,13 +405,17 @@ def vacuum(
     dry_run:bool=True        # Only say what would go
 )->dict:                     # files, MB
     "Delete the files that no version of the last `keep_days` needs; at least one day."
-    if keep_days < 1: raise AqwError(f"keep_days={keep_days}: who reads a table right now would lose its files", "keep at least one day")
+    if keep_days < 1:
+        raise AqwError(f"keep_days={keep_days}: who reads a table right now would lose its files",
+                       "keep at least one day")
     table = open_delta(place)
     with storage_errors(place):
-        options = dict(retention_hours=int(24*keep_days), enforce_retention_duration=False, keep_versions=list(keep) or None, full=True)
+        options = dict(retention_hours=int(24*keep_days), enforce_retention_duration=False,
+                       keep_versions=list(keep) or None, full=True)
         doomed = table.vacuum(dry_run=True, **options)
         size = sum((place.local/f).stat().st_size for f in doomed if (place.local/f).exists()) if place.local else 0
-        if doomed and not dry_run: table.vacuum(dry_run=False, commit_properties=commit_note(f'vacuum, {keep_days} days kept'), **options)
+        if doomed and not dry_run:
+            table.vacuum(dry_run=False, commit_properties=commit_note(f'vacuum, {keep_days} days kept'), **options)
     return {'files': len(doomed), 'MB': round(size/1e6, 1)}
 
 # %% ../../nbs/05_store/00_tables.ipynb #dd98c5f2
@@ -410,8 +435,10 @@ def check_files(
 ):
     "`AqwError` where files are gone; looked at on a disk, where it costs nothing."
     if not place.local or not (gone := lost_files(place, table)): return
-    raise AqwError(f"the table {place} cannot be used: {len(gone)} of its files are gone, {os.path.relpath(gone[0], place.local)} first",
-                   f"restore them from a backup; or go back to a version that is whole, FeatureStore().restore(version, {place.name!r}), and load what came since again")
+    raise AqwError(f"the table {place} cannot be used: {len(gone)} of its files are gone, "
+                   f"{os.path.relpath(gone[0], place.local)} first",
+                   f"restore them from a backup; or go back to a version that is whole, "
+                   f"FeatureStore().restore(version, {place.name!r}), and load what came since again")
 
 # %% ../../nbs/05_store/00_tables.ipynb #0b71718b
 def open_version(
@@ -421,12 +448,16 @@ def open_version(
     "A past version; `AqwError` where there is none, or where vacuum has taken it."
     newest = open_delta(place)
     if version == newest.version(): return newest
-    if not 0 <= version < newest.version(): raise AqwError(f"{place.name!r} has no version {version}; its newest is {newest.version()}", "ask for one of 0 to that: store.versions() lists them")
+    if not 0 <= version < newest.version():
+        raise AqwError(f"{place.name!r} has no version {version}; its newest is {newest.version()}",
+                       "ask for one of 0 to that: store.versions() lists them")
     table = open_delta(place, version)
     if lost := lost_files(place, table):
         when = datetime.fromtimestamp(table.history(1)[0]['timestamp']/1000, timezone.utc)
-        raise AqwError(f"version {version} of {place.name!r}, written {when:%Y-%m-%d %H:%M} UTC, was taken by vacuum: {len(lost)} of its files are gone",
-                       "ask for a newer version, or for the same moment with asof=; tag a version to keep it: store.tag('paper-v1')")
+        raise AqwError(f"version {version} of {place.name!r}, written {when:%Y-%m-%d %H:%M} UTC, was taken by vacuum: "
+                       f"{len(lost)} of its files are gone",
+                       "ask for a newer version, or for the same moment with asof=; tag a version to keep it: "
+                       "store.tag('paper-v1')")
     return table
 
 # %% ../../nbs/05_store/00_tables.ipynb #d54195e8
@@ -434,5 +465,6 @@ def table_versions(
     place:Place   # A table
 )->pl.DataFrame:  # version when who what rows message, the newest first
     "The history of a table."
-    said = [(h['version'], datetime.fromtimestamp(h['timestamp']/1000, timezone.utc), h.get('who'), h['operation'], int(h.get('rows') or 0), h.get('message') or '') for h in open_delta(place).history()]
+    said = [(h['version'], datetime.fromtimestamp(h['timestamp']/1000, timezone.utc), h.get('who'), h['operation'],
+             int(h.get('rows') or 0), h.get('message') or '') for h in open_delta(place).history()]
     return pl.DataFrame(said, schema=['version', 'when', 'who', 'what', 'rows', 'message'], orient='row')

@@ -33,9 +33,11 @@ def training_frame(
     version:int|str|None=None  # What the store held; by default now
 )->pl.DataFrame:         # Features and targets, one row a station and hour
     "Features from what was known on time, targets from what is current at `asof`."
-    columns = ['location_id', 'parameter', 'event_ts', 'period_min', 'available_ts', 'value', 'source', 'flags', 'lat', 'lon']
+    columns = ['location_id', 'parameter', 'event_ts', 'period_min', 'available_ts', 'value', 'source', 'flags', 'lat',
+               'lon']
     on_time = city_rows(store, city, asof=asof, version=version, on_time=True).select(columns).collect()
-    current = city_rows(store, city, where=pl.col('parameter') == 'pm25', asof=asof, version=version).select(columns).collect()
+    current = (city_rows(store, city, where=pl.col('parameter') == 'pm25', asof=asof, version=version).select(columns)
+               .collect())
     return add_targets(build_features(on_time), current)
 
 # %% ../../nbs/08_training/00_fit.ipynb #5f08c5ad
@@ -59,7 +61,8 @@ def reason_to_train(
     if all(str(last.get(k)) == str(v) for k, v in rows.items()): return False, NOTHING_NEW
     if asked: return True, 'it was asked for'
     if verdict is None: return True, 'nobody has judged the champion yet'
-    return verdict['retrain'], ' '.join(verdict['reasons']) if verdict['retrain'] else 'the last verdict was to keep the model'
+    return verdict['retrain'], ' '.join(verdict['reasons']) if verdict[
+        'retrain'] else 'the last verdict was to keep the model'
 
 # %% ../../nbs/08_training/00_fit.ipynb #b814fab2
 def flat_metrics(
@@ -68,7 +71,8 @@ def flat_metrics(
 )->dict:                   # {'rmse_24h': …}
     "Scores of one model as flat metrics; empty ones are left out."
     rows = scores.filter(pl.col('model') == model).drop('model').to_dicts()
-    return {f"{k}_{r['horizon_h']}h": float(v) for r in rows for k, v in r.items() if k != 'horizon_h' and v is not None}
+    return {f"{k}_{r['horizon_h']}h": float(v) for r in rows for k, v in r.items() if k != 'horizon_h'
+            and v is not None}
 
 # %% ../../nbs/08_training/00_fit.ipynb #5169f9bd
 def leave_bundle(
@@ -80,7 +84,9 @@ def leave_bundle(
     "Save a fitted model and its card for `register_all_models`."
     if folder.exists(): rmtree(folder)
     model.save(folder/'bundle')
-    card = {'metrics': metrics, 'params': {'seed': model.seed, 'horizons': list(model.horizons), **{k: tags[k] for k in ('store_version', 'asof') if k in tags}}, 'tags': tags}
+    card = {'metrics': metrics, 'params': {'seed': model.seed, 'horizons': list(model.horizons),
+                                           **{k: tags[k] for k in ('store_version', 'asof') if k in tags}},
+            'tags': tags}
     (folder/'card.json').write_text(json.dumps(card, indent=1), encoding='utf-8')
     return folder
 
@@ -90,7 +96,8 @@ def rmse_ratio(
     champion:pl.DataFrame      # The champion's scores on the same hours
 )->float:                      # 1.05: 5 % worse
     "The challenger's RMSE relative to the champion's, on average over horizons."
-    both = challenger.filter(pl.col('model') == 'forecaster').join(champion.filter(pl.col('model') == 'forecaster'), on='horizon_h', suffix='_old')
+    both = (challenger.filter(pl.col('model') == 'forecaster')
+            .join(champion.filter(pl.col('model') == 'forecaster'), on='horizon_h', suffix='_old'))
     return both.select((pl.col('rmse')/pl.col('rmse_old')).mean()).item()
 
 # %% ../../nbs/08_training/00_fit.ipynb #84a3b205
@@ -117,7 +124,8 @@ def days_needed(
     frame:pl.DataFrame   # Features and targets of a history that is too short
 )->int:                  # At least 80; 400 where nothing can be told from it
     "Days of history that are enough to fit to and to test on, if as many of the hours are measured as in `frame`."
-    known = frame.filter(pl.col('pm25').is_not_null(), pl.col(f'y_{max(HORIZONS)}').is_not_null())['issued_at'].n_unique()
+    known = (frame.filter(pl.col('pm25').is_not_null(), pl.col(f'y_{max(HORIZONS)}').is_not_null())['issued_at']
+             .n_unique())
     if not known: return 400
     days = (frame['issued_at'].max() - frame['issued_at'].min() + timedelta(hours=1))/timedelta(days=1)
     return 10*ceil((MIN_HOURS/known*days + 2)/.8/10)
@@ -129,16 +137,20 @@ def longer_history(
 )->str:
     "What to do where a history is too short."
     usual = 'live' if settings.openaq_api_key.get_secret_value() else 'sandbox'
-    if settings.source == 'files': return f"a fifth of the history is kept for the test; put older files beside the others: aqw run --source files --path FOLDER --cities {quoted(city)}"
+    if settings.source == 'files':
+        return (f"a fifth of the history is kept for the test; put older files beside the others: aqw run --source "
+                f"files --path FOLDER --cities {quoted(city)}")
     source = '' if settings.source == usual else f" --source {settings.source}"
-    return f"a fifth of the history is kept for the test; fetch more of it, which asks only for what is missing: aqw run{source} --cities {quoted(city)} --days {days}"
+    return (f"a fifth of the history is kept for the test; fetch more of it, which asks only for what is missing: aqw "
+            f"run{source} --cities {quoted(city)} --days {days}")
 
 def fit_city(frame, city, *, settings)->dict:
     "As `fit_and_score`; `TooLittle` says how to get a history that is long enough."
     try:
         if frame.is_empty(): raise TooLittle(f"no hour of {city!r} has a PM2.5 that was known in time")
         return fit_and_score(frame)
-    except TooLittle as e: raise TooLittle(e.what, longer_history(city, settings=settings, days=days_needed(frame))) from e
+    except TooLittle as e:
+        raise TooLittle(e.what, longer_history(city, settings=settings, days=days_needed(frame))) from e
 
 # %% ../../nbs/08_training/00_fit.ipynb #d32a6006
 def provenance(
@@ -167,8 +179,10 @@ def judge_challenger(
     if champion is None: return Contest(True, 'no model served before')
     unseen, rival = test.filter(pl.col('issued_at') > utc(champion['tags']['fit_end'])), f"v{champion['version']}"
     if unseen.is_empty(): return Contest(False, f'{rival} has seen every hour of its test')
-    ratio = rmse_ratio(evaluate_forecaster(model, unseen), evaluate_forecaster(registry.load_model(name, version=champion['version']), unseen))
-    than = f"its RMSE is {abs(ratio - 1):.1%} {'higher' if ratio > 1 else 'lower'} than {rival}'s" if round(ratio, 4) != 1 else f"its RMSE is {rival}'s"
+    ratio = rmse_ratio(evaluate_forecaster(model, unseen),
+                       evaluate_forecaster(registry.load_model(name, version=champion['version']), unseen))
+    than = f"its RMSE is {abs(ratio - 1):.1%} {'higher' if ratio > 1 else 'lower'} than {rival}'s" if round(ratio,
+        4) != 1 else f"its RMSE is {rival}'s"
     return Contest(ratio <= 1, f'{than} on {unseen.height:,} hours that neither has seen')
 
 # %% ../../nbs/08_training/00_fit.ipynb #74d4d7d5
@@ -176,7 +190,8 @@ def metrics_of(
     fitted:dict   # What `fit_and_score` gave
 )->dict:          # {'pm25_regressor': {…}, 'aqi_classifier': {…}}
     "Flat metrics of both models, the regressor's with persistence's RMSE beside."
-    beside = {f'{k}_persistence': v for k, v in flat_metrics(fitted['scores'], 'persistence').items() if k.startswith('rmse')}
+    beside = {f'{k}_persistence': v for k, v in flat_metrics(fitted['scores'], 'persistence').items()
+              if k.startswith('rmse')}
     return {'pm25_regressor': flat_metrics(fitted['scores'], 'forecaster') | beside,
             'aqi_classifier': flat_metrics(fitted['class_scores'], 'aqi_classifier')}
 
@@ -195,7 +210,9 @@ def register_fitted(
     table = register_all_models(settings).set_index('name')
     mine = table.loc[[f'{kind}-{slug}' for kind in fitted['models']]]
     for name, row in mine.iterrows():
-        if row['status'].startswith('refused'): raise AqwError(f"{name} was not registered: {row['status']}", "train it again; the champion was left as it is")
+        if row['status'].startswith('refused'):
+            raise AqwError(f"{name} was not registered: {row['status']}",
+                           "train it again; the champion was left as it is")
         if contest.won: registry.promote_model(name, version=int(row['version']), stage='Production')
     return {name: int(v) for name, v in mine['version'].items()}, contest
 
@@ -206,7 +223,8 @@ def read_records(
     "What the trainings of a city have left; one written by an older workbench holds the last only."
     kept = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {'last': None, 'versions': {}}
     if 'versions' in kept: return kept
-    return {'last': kept, 'versions': {str(v): kept for name, v in kept['models'].items() if name.startswith('pm25_regressor')}}
+    return {'last': kept,
+            'versions': {str(v): kept for name, v in kept['models'].items() if name.startswith('pm25_regressor')}}
 
 def write_record(
     path:Path,     # trained/<city>.json
@@ -227,8 +245,10 @@ def served_now(
     name, rival = f'pm25_regressor-{slug}', f'aqi_classifier-{slug}'
     tags, (start, end) = registry.champion(name)['tags'], default_split(frame)
     fit = frame.filter(pl.col('issued_at') <= utc(tags['fit_end']))
-    test = frame.filter(pl.col('issued_at').is_between(max(start, utc(tags['fit_end']) + timedelta(hours=max(HORIZONS))), end))
-    return {'fit': period_of(fit), 'test': period_of(test), **{k: tags.get(k) for k in ('asof', 'city_written', 'store_version')},
+    test = frame.filter(pl.col('issued_at')
+                        .is_between(max(start, utc(tags['fit_end']) + timedelta(hours=max(HORIZONS))), end))
+    return {'fit': period_of(fit), 'test': period_of(test),
+            **{k: tags.get(k) for k in ('asof', 'city_written', 'store_version')},
             'scores': evaluate_forecaster(registry.load_model(name), test).to_dicts(),
             'class_scores': evaluate_classifier(registry.load_model(rival), test).to_dicts()}
 
@@ -250,7 +270,8 @@ def train_city(
     asof:str='',               # What may be known; empty: the city's last hour
     verdict:dict|None=None,    # The last verdict
     asked:bool=False           # Train even where the last verdict is content
-)->dict:                       # JSON-able: trained, reason; models, periods and scores of what serves; lost: the same and why of a challenger
+    # JSON-able: trained, reason; models, periods and scores of what serves; lost: the same and why of a challenger
+)->dict:
     "Train, score, register and perhaps promote a city's two models; or say why not."
     store, registry, slug = FeatureStore(settings), ModelRegistry(settings), city_slug(city)
     moment, path = city_asof(store, city, asof), data_root(settings)/'trained'/f'{slug}.json'
@@ -259,14 +280,17 @@ def train_city(
     last, verdict = (kept['last'], verdict_on(verdict, champion['version'])) if champion else (None, None)
     due, reason = reason_to_train(last, {k: tags[k] for k in ('city_written', 'asof')}, verdict, asked=asked)
     frame = lambda: training_frame(store, city, asof=moment, version=int(tags['store_version']))
-    if not due: return {**serving_of(registry, slug, kept['versions'], frame), 'trained': False, 'reason': reason, 'lost': None}
+    if not due:
+        return {**serving_of(registry, slug, kept['versions'], frame), 'trained': False, 'reason': reason, 'lost': None}
     fitted = fit_city(frame(), city, settings=settings)
-    record = {**fitted['periods'], 'asof': tags['asof'], 'city_written': tags['city_written'], 'store_version': int(tags['store_version']),
-              'scores': fitted['scores'].to_dicts(), 'class_scores': fitted['class_scores'].to_dicts()}
+    record = {**fitted['periods'], 'asof': tags['asof'], 'city_written': tags['city_written'],
+              'store_version': int(tags['store_version']), 'scores': fitted['scores'].to_dicts(),
+              'class_scores': fitted['class_scores'].to_dicts()}
     models, contest = register_fitted(fitted, tags, settings)
     write_record(path, record, models[f'pm25_regressor-{slug}'])
     lost = None if contest.won else {**record, 'models': models, 'why': contest.why}
-    return {**serving_of(registry, slug, read_records(path)['versions'], frame), 'trained': True, 'reason': reason, 'lost': lost}
+    return {**serving_of(registry, slug, read_records(path)['versions'], frame), 'trained': True, 'reason': reason,
+            'lost': lost}
 
 # %% ../../nbs/08_training/00_fit.ipynb #4d7f3dd1
 def logged_training(
@@ -276,10 +300,15 @@ def logged_training(
     "What MLflow knows of a training; `AqwError` lists the newest runs where there is no such one."
     every = [v for name in registry.names() for v in registry.versions(name)]
     found = [v for v in every if v['run_id'] == run_id]
-    newest = ', '.join(f"{v['run_id']} ({v['name']} v{v['version']})" for v in sorted(every, key=lambda v: v['created'])[-4:])
-    if not found: raise AqwError(f"no training has the run id {run_id!r}; the newest are {newest or 'none yet'}", "aqw models lists them")
+    newest = ', '.join(f"{v['run_id']} ({v['name']} v{v['version']})" for v in sorted(every,
+        key=lambda v: v['created'])[-4:])
+    if not found:
+        raise AqwError(f"no training has the run id {run_id!r}; the newest are {newest or 'none yet'}",
+                       "aqw models lists them")
     told = with_scores(registry.client, found[0])
-    if not {'store_version', 'asof', 'city'} <= set(told['tags']): raise AqwError(f"{told['name']} v{told['version']} was not trained by the workbench: its store version is not known", "only trainings of aqw train or aqw run can be repeated")
+    if not {'store_version', 'asof', 'city'} <= set(told['tags']):
+        raise AqwError(f"{told['name']} v{told['version']} was not trained by the workbench: its store version is not "
+                       f"known", "only trainings of aqw train or aqw run can be repeated")
     return told
 
 # %% ../../nbs/08_training/00_fit.ipynb #ecda7969
@@ -290,10 +319,12 @@ def repeat_training(
     "Train a registered model again from the very rows it was trained on, and compare the bundles byte for byte."
     told = logged_training(run_id, ModelRegistry(settings))
     tags, kind = told['tags'], told['name'].rsplit(f"-{city_slug(told['tags']['city'])}", 1)[0]
-    frame = training_frame(FeatureStore(settings), tags['city'], asof=utc(tags['asof']), version=int(tags['store_version']))
+    frame = training_frame(FeatureStore(settings), tags['city'], asof=utc(tags['asof']),
+                           version=int(tags['store_version']))
     model = fit_and_score(frame, seed=int(told['params']['seed']))['models'][kind]
     with TemporaryDirectory() as folder:
         model.save(Path(folder)/'bundle')
         again = digest(Path(folder)/'bundle')
-    return {'name': told['name'], 'version': told['version'], 'city': tags['city'], 'asof': tags['asof'], 'store_version': int(tags['store_version']),
-            'digest': tags['digest'], 'again': again, 'equal': again == tags['digest']}
+    return {'name': told['name'], 'version': told['version'], 'city': tags['city'], 'asof': tags['asof'],
+            'store_version': int(tags['store_version']), 'digest': tags['digest'], 'again': again,
+            'equal': again == tags['digest']}

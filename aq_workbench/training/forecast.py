@@ -30,9 +30,10 @@ def forecasts_at(
     "Forecasts of one horizon for each row of features."
     proba = classifier.predict_proba(frame, horizon_h)
     best = classifier.predict(frame, horizon_h)
-    named = frame.select('location_id', 'issued_at').with_columns(
-        horizon_h=pl.lit(horizon_h), target_ts=pl.col('issued_at') + pl.duration(hours=horizon_h), parameter=pl.lit('pm25'),
-        category=pl.Series([CATEGORIES[i] for i in best], dtype=pl.String), p_category=pl.Series(proba[np.arange(len(best)), best]))
+    named = (frame.select('location_id', 'issued_at')
+             .with_columns(horizon_h=pl.lit(horizon_h), target_ts=pl.col('issued_at') + pl.duration(hours=horizon_h),
+                           parameter=pl.lit('pm25'), category=pl.Series([CATEGORIES[i] for i in best], dtype=pl.String),
+                           p_category=pl.Series(proba[np.arange(len(best)), best])))
     return pl.concat([named, regressor.predict(frame, horizon_h)], how='horizontal')
 
 # %% ../../nbs/08_training/01_forecast.ipynb #3074e8a6
@@ -53,7 +54,8 @@ def champions(
 )->tuple[Forecaster, AqiClassifier, dict]:
     "A city's regressor, its classifier, and the regressor's name, version and tags."
     champion = registry.champion('pm25_regressor', city=city)
-    if champion is None: raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)}")
+    if champion is None:
+        raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)}")
     regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
     return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 
@@ -66,7 +68,8 @@ def issues(
     held:int|None=None           # Version of the group's table; None: the newest
 )->pl.DataFrame:                 # city, version, issued_at (the newest), slug
     "The versions that have issued forecasts, and when they last did."
-    if ISSUED not in store.groups(): return pl.DataFrame(schema={'city':pl.String, 'version':pl.Int64, 'issued_at':TS, 'slug':pl.String})
+    if ISSUED not in store.groups():
+        return pl.DataFrame(schema={'city':pl.String, 'version':pl.Int64, 'issued_at':TS, 'slug':pl.String})
     until = pl.lit(True) if asof is None else pl.col('issued_at') <= pl.lit(asof).cast(TS)
     with storage_errors(store.root/ISSUED):
         rows = all_rows(store.root, ISSUED, held).filter(until, parameter='pm25')
@@ -118,9 +121,12 @@ def newest_issue(
 )->dict:                 # city, version, issued_at
     "Version and hour of the newest forecasts; `NotIssued` where there are none."
     mine = issues(store, asof=asof).filter(slug=city_slug(city)).sort('issued_at', 'version')
-    if mine.is_empty(): raise NotIssued(f"no forecast of {city!r} is stored up to {asof:%Y-%m-%d %H:%M} UTC", f"issue one: aqw forecast {quoted(city)}")
+    if mine.is_empty():
+        raise NotIssued(f"no forecast of {city!r} is stored up to {asof:%Y-%m-%d %H:%M} UTC",
+                        f"issue one: aqw forecast {quoted(city)}")
     several = mine['version'].n_unique() > 1
-    serving = mine.filter(pl.col('version').eq_missing(serving_version(city, settings=store.settings))) if several else mine
+    serving = mine.filter(pl.col('version')
+                          .eq_missing(serving_version(city, settings=store.settings))) if several else mine
     return (mine if serving.is_empty() else serving).row(-1, named=True)
 
 def newest_forecasts(
@@ -130,7 +136,8 @@ def newest_forecasts(
 )->pl.DataFrame:         # One version, one hour of issue; a row a station and horizon
     "The newest forecasts of the version that serves; `NotIssued` where there are none."
     newest = newest_issue(store, city, asof=asof)
-    return issued_forecasts(store, city, version=newest['version'], where=pl.col('issued_at') == newest['issued_at'], start=newest['issued_at'])
+    return issued_forecasts(store, city, version=newest['version'], where=pl.col('issued_at') == newest['issued_at'],
+                            start=newest['issued_at'])
 
 # %% ../../nbs/08_training/01_forecast.ipynb #79b853ea
 def forecast_city(
@@ -146,13 +153,17 @@ def forecast_city(
     regressor, classifier, who = champions(ModelRegistry(settings), city)
     known = city_rows(store, city, start=moment - timedelta(days=days + 45), asof=moment, on_time=True)
     due = issue_times(build_features(known.collect()), asof=moment, fit_end=utc(who['tags']['fit_end']), days=days)
-    if due.is_empty(): raise AqwError(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast", "fetch newer data, or train on earlier hours only")
+    if due.is_empty():
+        raise AqwError(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast",
+                       "fetch newer data, or train on earlier hours only")
     made = pl.concat(forecasts_at(regressor, classifier, due, h) for h in HORIZONS)
-    made = made.with_columns(city=pl.lit(city), model=pl.lit(who['model']), version=pl.lit(who['version']), run_id=pl.lit(run_id),
-                             event_ts=pl.col('target_ts'), available_ts=pl.lit(now()).dt.cast_time_unit('us'))
+    made = made.with_columns(city=pl.lit(city), model=pl.lit(who['model']), version=pl.lit(who['version']),
+                             run_id=pl.lit(run_id), event_ts=pl.col('target_ts'),
+                             available_ts=pl.lit(now()).dt.cast_time_unit('us'))
     saved = store.write(made, ISSUED)
     newest = issued_forecasts(store, city, version=who['version'], where=pl.col('issued_at') == made['issued_at'].max())
-    return {'model': who['model'], 'version': who['version'], 'issued_at': newest['issued_at'][0].isoformat(), 'added': saved.added, 'stations': newest['location_id'].n_unique(),
+    return {'model': who['model'], 'version': who['version'], 'issued_at': newest['issued_at'][0].isoformat(),
+            'added': saved.added, 'stations': newest['location_id'].n_unique(),
             'newest': newest.select('location_id', 'horizon_h', 'mean', 'lo90', 'hi90', 'category').to_dicts()}
 
 # %% ../../nbs/08_training/01_forecast.ipynb #9e71b645
@@ -162,7 +173,9 @@ def hourly_values(
     "Usable hourly values of each station and when they were known; several sensors at a station are averaged."
     hourly = readings.filter((pl.col('period_min') == 60) & usable() & pl.col('value').is_not_null())
     hourly = hourly.with_columns(known_ts=known_at(), event_ts=ceil_hour(pl.col('event_ts')))
-    return hourly.group_by('location_id', 'parameter', 'event_ts').agg(pl.col('value').mean(), pl.col('known_ts').max()).sort('known_ts', 'event_ts')
+    return (hourly.group_by('location_id', 'parameter', 'event_ts')
+            .agg(pl.col('value').mean(), pl.col('known_ts').max())
+            .sort('known_ts', 'event_ts'))
 
 # %% ../../nbs/08_training/01_forecast.ipynb #dec985f8
 def newest_values(
@@ -170,7 +183,8 @@ def newest_values(
 )->pl.DataFrame:          # Those rows that were the newest hour when they came
     "The values that became a station's newest; a late old hour never displaces a newer one."
     newest = pl.col('event_ts').cum_max().over('location_id', 'parameter')
-    return hourly.filter(pl.col('event_ts') == newest).select('location_id', 'parameter', 'known_ts', persistence='value')
+    return (hourly.filter(pl.col('event_ts') == newest)
+            .select('location_id', 'parameter', 'known_ts', persistence='value'))
 
 # %% ../../nbs/08_training/01_forecast.ipynb #b8e4fcbb
 FORECAST = ['location_id', 'parameter', 'issued_at', 'target_ts', 'horizon_h', 'mean']
@@ -184,19 +198,24 @@ def having(
 )->pl.DataFrame:         # The same, times in UTC
     "A frame with all columns that are needed; `AqwError` names what lacks and what came."
     lost = [c for c in needed if c not in df.columns]
-    if lost: raise AqwError(f"the {whose} lack {lost}; got {sorted(df.columns)}", "take them from the store, or through check_readings")
+    if lost:
+        raise AqwError(f"the {whose} lack {lost}; got {sorted(df.columns)}",
+                       "take them from the store, or through check_readings")
     return as_polars(df)
 
 # %% ../../nbs/08_training/01_forecast.ipynb #13de1af6
 def join_outcomes(
     forecasts:pl.DataFrame,   # Rows of the store's group `forecasts`
     readings:pl.DataFrame     # Readings that cover the targets and the hours before the issue
-)->pl.DataFrame:              # The forecasts with `actual`, `persistence` and `error` (mean less actual); null where not measured
+    # The forecasts with `actual`, `persistence` and `error` (mean less actual); null where not measured
+)->pl.DataFrame:
     "Each forecast beside what came and what persistence would have said."
     forecasts, hourly = having(forecasts, FORECAST, 'forecasts'), hourly_values(having(readings, MEASURED, 'readings'))
     outcome = hourly.select('location_id', 'parameter', target_ts='event_ts', actual='value')
-    joined = forecasts.join(outcome, on=['location_id', 'parameter', 'target_ts'], how='left').sort('issued_at', maintain_order=True)
-    joined = joined.join_asof(newest_values(hourly), left_on='issued_at', right_on='known_ts', by=['location_id', 'parameter'], check_sortedness=False)
+    joined = (forecasts.join(outcome, on=['location_id', 'parameter', 'target_ts'], how='left')
+              .sort('issued_at', maintain_order=True))
+    joined = joined.join_asof(newest_values(hourly), left_on='issued_at', right_on='known_ts',
+                              by=['location_id', 'parameter'], check_sortedness=False)
     return joined.drop('known_ts', strict=False).with_columns(error=pl.col('mean') - pl.col('actual'))
 
 # %% ../../nbs/08_training/01_forecast.ipynb #83e3ebc9
@@ -213,5 +232,6 @@ def recent_outcomes(
     if until is not None: due &= pl.col('target_ts') <= pl.lit(until).cast(TS)
     forecasts = issued_forecasts(store, city, version=version, where=due, start=since)
     if forecasts.is_empty(): return pl.DataFrame()
-    pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3), asof=asof).collect()
+    pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3),
+                     asof=asof).collect()
     return join_outcomes(forecasts, pm25).sort('location_id', 'horizon_h', 'target_ts')
