@@ -10,4 +10,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
                  "unit_name", "UNITS", "unprintable", "utc", "WEATHER"],
     "gazetteer": ["City", "city_at", "city_slug", "distance_km", "find_city", "near_cities", "plain_name",
                   "search_cities"],
+    "methods": ["patch"],
 })
