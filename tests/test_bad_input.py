@@ -5,10 +5,10 @@ import shutil
 import subprocess
 
 import pytest
-from aq_workbench.core import Settings
+from aq_workbench.core import AqwError, Settings
 from aq_workbench.store import FeatureStore
 from aq_workbench.store.sync import sync_folder
-from conftest import aqw, need, write_city
+from conftest import aqw, aqw_process, need, write_city
 
 
 def refused(done, *texts):
@@ -54,29 +54,33 @@ FOLDERS = {
 }
 
 
+@pytest.mark.parametrize("mistake", [*FOLDERS, "empty folder"])
+def test_mistakes_in_files(mistake, tmp_path):
+    change, words = FOLDERS.get(mistake, (None, ["empty folder"]))
+    folder = tmp_path / mistake
+    if change: edit(write_city(folder, stations=("Dongsi",), days=5), change)
+    else: folder.mkdir()
+    with pytest.raises(AqwError) as error:
+        sync_folder(FeatureStore(Settings(home=tmp_path, source="files")), folder, mistake if "city" in mistake else "Beijing")
+    assert error.value.do, "says what to do"
+    for text in words: assert text in f"{error.value.what} {error.value.do}", error.value
+
+
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    "One run over a city for each mistake, and a sound one among them."
+    "One run over a city with a mistake, and a sound one beside it."
     home = tmp_path_factory.mktemp("broken")
-    for name, (change, _) in FOLDERS.items(): edit(write_city(home / name, stations=("Dongsi",), days=5), change)
-    (home / "empty folder").mkdir()
+    edit(write_city(home / "Delhi", stations=("Dongsi",), days=5), FOLDERS["corrupt line"][0])
     write_city(home / "Beijing", stations=("Wanliu",), days=5)
-    entries = [{"name": n, "path": n} for n in [*FOLDERS, "empty folder", "Beijing"]]
-    (home / "cities.yaml").write_text(json.dumps({"cities": entries}))
+    (home / "cities.yaml").write_text(json.dumps({"cities": [{"name": n, "path": n} for n in ("Delhi", "Beijing")]}))
     done = aqw("fetch", home=home)
     return done, json.loads(next(home.glob("reports/runs/*/results.json")).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("mistake", [*FOLDERS, "empty folder"])
-def test_mistakes_in_files(broken, mistake):
-    failed = broken[1]["failed"][mistake]
-    said = f"{failed['reason']} {failed['do']}"
-    assert failed["do"], "says what to do"
-    for text in FOLDERS.get(mistake, (None, ["empty folder"]))[1]: assert text in said, said
-
-
 def test_mistakes_stop_only_their_own_city(broken):
     refused(broken[0], "Failed")
+    failed = broken[1]["failed"]["Delhi"]
+    assert all(text in failed["reason"] for text in FOLDERS["corrupt line"][1]) and failed["do"]
     assert list(broken[1]["cities"]) == ["Beijing"] and broken[1]["cities"]["Beijing"]["added"] > 0
 
 
@@ -123,7 +127,7 @@ def test_full_disk(folder, tmp_path):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    assert "Traceback" in aqw("drift", "Delhi", home=tmp_path, AQW_DEBUG="1").stderr
+    assert "Traceback" in aqw_process("drift", "Delhi", home=tmp_path, AQW_DEBUG="1").stderr
     refused(aqw("drift", "Delhi", home=tmp_path), "nobody has watched 'Delhi'", "aqw monitor")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import aqw
+from conftest import aqw, aqw_process
 
 from aq_workbench.aqi import CATEGORIES
 from aq_workbench.core import check_readings, Settings, utc
@@ -37,7 +37,7 @@ def test_a_forecast_is_plain_text_in_a_pipe(home):
 
 
 def test_a_forecast_in_a_poor_encoding(home):
-    done = aqw("forecast", "Delhi", home=home, COLUMNS="80", AQW_NOW="2026-03-10T12:30Z", PYTHONIOENCODING="ascii")
+    done = aqw_process("forecast", "Delhi", home=home, COLUMNS="80", AQW_NOW="2026-03-10T12:30Z", PYTHONIOENCODING="ascii")
     assert "ug/m3" in done.stdout and "?? Road" in done.stdout and "Traceback" not in done.stderr, done.stderr
 
 
