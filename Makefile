@@ -32,7 +32,8 @@ lab dashboard serve: install  ## JupyterLab, the monitoring page, the API
 report: install  ## the newest run's report again
 	.venv/bin/aqw report
 
-export: install  ## package, assets and README from the notebooks
+export: install  ## what the cells show, then package, assets and README from the notebooks
+	$(PY) docs/notebooks.py --keep
 	$(PY) docs/export.py
 
 bench: install  ## the store against Feast, pandas, polars; figures in benchmarks/README.md

@@ -89,7 +89,7 @@ def differences(path, outputs):
     for cell, new in zip(cells, outputs):
         if words(cell["outputs"]) == words(new): continue
         lines = difflib.unified_diff("\n".join(words(cell["outputs"])).splitlines(), "\n".join(words(new)).splitlines(), "kept", "shown", lineterm="", n=1)
-        yield f"{path.relative_to(ROOT)}: a cell shows something else than it keeps (make export keeps it; tag it `volatile` where no two runs agree)\n" \
+        yield f"{path.parent.name}/{path.name}: a cell shows something else than it keeps (make export keeps it; tag it `volatile` where no two runs agree)\n" \
               f"    {''.join(cell['source'][:1]).strip()}\n" + "\n".join(f"    {line}" for line in list(lines)[:12])
 
 

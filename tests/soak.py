@@ -6,7 +6,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
@@ -29,27 +28,22 @@ def busy(n=8):
 
 
 def commands(name):
-    "What a round runs. A notebook has a process of its own: some set the clock and take their own setting back."
+    "What a round runs."
     pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"]
-    if name == "long": return [], [*pytest, "--soak", "--durations=60"]
-    nbdev_test = str(Path(sys.executable).with_name("nbdev_test"))
-    notebooks = sorted((ROOT / "nbs").glob("[0-9]*/[0-9]*.ipynb"))
-    return [[nbdev_test, "--n_workers", "0", "--path", str(path)] for path in notebooks], pytest
+    return [[*pytest, "--soak", "--durations=60"]] if name == "long" else [[sys.executable, "docs/notebooks.py"], pytest]
 
 
 def run(name):
-    "The commands of a round that failed; notebooks two at a time, then the tests."
+    "The commands of a round that failed."
     env, end = {**os.environ, **({"AQW_NOW": name} if name in MOMENTS else {})}, perf_counter() + HOURS * 3600
-
-    def failure(command):
-        print(f"{name}: {' '.join(Path(word).name for word in command)}", flush=True)
-        try: code = subprocess.run(command, cwd=ROOT, env=env, timeout=max(end - perf_counter(), 1)).returncode
-        except subprocess.TimeoutExpired: code = f"{HOURS} h are over"
-        return f"{Path(command[-1]).name} ({code})" if code else None
-
-    with busy() if name == "busy" else nullcontext(), ThreadPoolExecutor(2) as pool:
-        notebooks, tests = commands(name)
-        return [*filter(None, pool.map(failure, notebooks)), *filter(None, [failure(tests)])]
+    failed = []
+    with busy() if name == "busy" else nullcontext():
+        for command in commands(name):
+            print(f"\n{name}: {' '.join(Path(word).name for word in command)}", flush=True)
+            try: code = subprocess.run(command, cwd=ROOT, env=env, timeout=max(end - perf_counter(), 1)).returncode
+            except subprocess.TimeoutExpired: code = f"{HOURS} h are over"
+            if code: failed.append(f"{Path(command[-1]).name} ({code})")
+    return failed
 
 
 def main():

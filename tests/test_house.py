@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+sys.path.insert(0, str(ROOT / "docs"))
+import notebooks  # noqa: E402
+
 LIBRARY = sorted((ROOT / "nbs").glob("[0-9]*/[0-9]*.ipynb"))
 PIPELINES = sorted((ROOT / "nbs").glob("pipelines/*.ipynb")) + sorted((ROOT / "nbs").glob("dashboard/*.ipynb"))
 PINS = re.compile(r"\bassert\b|pytest\.raises|assert_frame_equal")
@@ -130,9 +133,29 @@ def test_a_room_lies_in_the_folder_of_its_wing():
 
 @pytest.mark.parametrize("path", LIBRARY + PIPELINES, ids=lambda p: p.stem)
 def test_notebooks_are_clean(path):
+    "Of outputs a library notebook keeps what its cells show: text, tables, small pictures. Others keep nothing."
     for kind, source, cell in cells(path):
-        if kind == "code": assert cell["outputs"] == [] and cell["execution_count"] is None, source
         assert set(cell["metadata"]) <= {"tags"}
+        if kind != "code": continue
+        assert cell["execution_count"] is None, source
+        if path in PIPELINES or notebooks.SILENT.search(source): assert cell["outputs"] == [], source
+        assert [notebooks.kept_output(o) for o in cell["outputs"]] == cell["outputs"], source
+
+
+def test_a_cell_that_shows_something_else_is_named(tmp_path, monkeypatch):
+    "And what is volatile, hidden or exported keeps nothing."
+    monkeypatch.setenv("AQW_NOW", notebooks.MOMENT)
+    cell = lambda id, source, *tags: {"cell_type": "code", "id": id, "execution_count": None, "outputs": [], "source": [source], "metadata": {"tags": [*tags]} if tags else {}}
+    made = [cell("a", "print('seen'); 1 + 1"), cell("b", "object()", "volatile"), cell("c", "#| hide\n7"), cell("d", "__import__('tempfile').mkdtemp()")]
+    path = tmp_path / "made.ipynb"
+    path.write_text(json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    child = f"import json, pathlib, notebooks as n; print(json.dumps(n.run(pathlib.Path({str(path)!r}))[1:]))"
+    done = subprocess.run([sys.executable, "-c", child], cwd=ROOT / "docs", capture_output=True, text=True)
+    trace, outputs = json.loads(done.stdout)
+    assert trace is None and [notebooks.words(o) for o in outputs] == [["seen\n", "2"], [], [], ["'/tmp/home'"]]
+    assert "made.ipynb: a cell shows something else" in next(notebooks.differences(path, outputs))
+    notebooks.keep(path, outputs)
+    assert not list(notebooks.differences(path, outputs))
 
 
 SET = re.compile(r"os\.environ\['((?:AQW|OPENAQ|MLFLOW)_\w+)'\]\s*=(?!=)")
