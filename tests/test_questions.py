@@ -49,7 +49,7 @@ def test_an_unknown_city_and_an_empty_home(home, tmp_path):
 
 
 def test_an_export_to_a_pipe_keeps_words_and_rows_apart(home):
-    done = aqw("export", "readings", "--city", "Delhi", "--to", "-", home=home)
+    done = aqw("export", "readings", "--city", "Delhi", "--to", "-", home=home, AQW_NOW="")
     assert done.returncode == 0 and pl.read_csv(io.StringIO(done.stdout)).height == 48
     assert done.stderr.startswith("48 rows of readings, Delhi") and "CC BY 4.0 (Made Agency)" in done.stderr
     command = [str(Path(sys.executable).with_name("aqw")), "export", "readings", "--to", "-"]
