@@ -310,5 +310,5 @@ def test_an_ascii_terminal_is_spoken_to(tmp_path, monkeypatch, words):
 def test_names_in_suggested_commands_are_quoted():
     "A suggestion is pasted as it stands: a name in it goes through `quoted`."
     bare = re.compile(r"--(?:cities|city|path|mapping|to) \{(?!quoted|escape\(quoted)|aqw (?:forecast|drift|fetch|init|cities search) \{(?!quoted)")
-    found = [f"{p.name}: {m[0]}" for p in (ROOT / "aq_workbench").glob("*.py") for m in bare.finditer(p.read_text(encoding="utf-8"))]
+    found = [f"{p.name}: {m[0]}" for p in (ROOT / "aq_workbench").rglob("*.py") for m in bare.finditer(p.read_text(encoding="utf-8"))]
     assert found == []
