@@ -17,7 +17,7 @@ import polars as pl
 import yaml
 from pydantic import Field, ValidationError
 
-from ..core import AqwError, city_at, city_slug, find_city, parameter_name, UNITS
+from ..core import AqwError, city_at, city_slug, find_city, parameter_name, UNITS, Unusable
 from .layouts import assemble, Batch, Column, fields, Layout, need_columns, read_lines, read_text
 from .layouts import Rows, take_numbers, Time, Zone
 
@@ -160,11 +160,11 @@ class Words(yaml.SafeLoader):
 def read_yaml(
     path:str|Path   # A mapping file
 )->dict:            # Its keys
-    "The keys of a mapping file; `AqwError` for one that is no YAML or has none."
+    "The keys of a mapping file; `Unusable` for one that is no YAML or has none."
     try: raw = yaml.load(read_text(path), Words)
     except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise AqwError(f"{Path(path).name} is no YAML: {e}", HOW) from e
-    if not isinstance(raw, dict): raise AqwError(f"{Path(path).name} holds no keys", HOW)
+        raise Unusable(f"{Path(path).name} is no YAML: {e}", HOW) from e
+    if not isinstance(raw, dict): raise Unusable(f"{Path(path).name} holds no keys", HOW)
     return raw
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #882cec8a
@@ -183,7 +183,7 @@ def read_mapping(
     mapping:str|Path|dict|Mapping,   # A YAML file, or what it would hold
     *, header:list[str]=()           # The file's columns, for `format: openair`
 )->Mapping:                          # Checked
-    "A description of a file; `AqwError` names the wrong keys."
+    "A description of a file; `Unusable` names the wrong keys."
     if isinstance(mapping, Mapping): return mapping
     raw, name = (mapping, 'the mapping') if isinstance(mapping, dict) else (read_yaml(mapping), Path(mapping).name)
     if raw.get('format') == 'openair' and isinstance(raw.get('columns', {}), dict):
@@ -193,7 +193,7 @@ def read_mapping(
     except ValidationError as e:
         wrong = [f"`{'.'.join(map(str, w['loc'])) or 'columns'}`: {w['msg']} (came: {str(w['input'])[:60]!r})"
                  for w in e.errors()]
-        raise AqwError(f"{name} is wrong at {'; '.join(wrong)}", HOW) from e
+        raise Unusable(f"{name} is wrong at {'; '.join(wrong)}", HOW) from e
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #78c3ae9e
 def mapped_place(
@@ -204,14 +204,14 @@ def mapped_place(
     try: city = find_city(', '.join([mapping.city, *filter(None, [mapping.country])]))
     except AqwError as e:
         if given.keys() >= {'lat', 'lon', 'tz'}: return given
-        raise AqwError(e.what, f"{e.do}; or give lat, lon and tz in the mapping") from e
+        raise Unusable(e.what, f"{e.do}; or give lat, lon and tz in the mapping") from e
     return {'country':city.country, 'lat':city.lat, 'lon':city.lon, 'tz':city.tz, **given}
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #4f6f19af
 def read_header(
     path:str|Path   # A CSV file
 )->list[str]:       # Its columns, if a comma separates them
-    "The columns of a file; `AqwError` for one that cannot be read or is empty."
+    "The columns of a file; `Unusable` for one that cannot be read or is empty."
     try:
         with open(path, encoding='utf-8-sig') as f: first = next((line for line in f if line.strip()), '')
     except (OSError, UnicodeDecodeError): first = ''
@@ -241,7 +241,7 @@ def read_openair(
 )->Batch:                                 # Hours of its stations
     "A frame in openair's columns: gases in ppb, CO in ppm, GMT stamps that begin the hour, unless the mapping says otherwise."
     if mapping is None:
-        raise AqwError(f"{Path(path).name} has openair's columns and does not say where it was measured",
+        raise Unusable(f"{Path(path).name} has openair's columns and does not say where it was measured",
                        "give the place in a mapping file and pass it with --mapping:\n     format: openair\n     city: "
                        "London\n     location: Marylebone Road\n     tz: Europe/London")
     raw = mapping if isinstance(mapping, dict) else read_yaml(mapping)
@@ -254,14 +254,14 @@ SIGNS = {'uci-beijing': ['No', 'year', 'month', 'day', 'hour', 'station'],
 def detect_format(
     path:str|Path   # A CSV file
 )->str:             # uci-beijing, openaq-explorer, cpcb or openair
-    "The format that a header shows; `AqwError` lists the known ones."
+    "The format that a header shows; `Unusable` lists the known ones."
     header = read_header(path)
     if known := next((f for f, signs in SIGNS.items() if {*signs} <= {*header}), None): return known
     if 'date' in header and {*UNITS} & {*header}: return 'openair'
     lack = {f: [s for s in signs if s not in header] for f, signs in SIGNS.items() if {*signs} & {*header}}
     near = min(lack, key=lambda f: len(lack[f])/len(SIGNS[f]), default=None)
     hint = f"; nearest is {near}, which needs {lack[near]} too" if near else ''
-    raise AqwError(f"{Path(path).name} is in no known format: it has {header}{hint}",
+    raise Unusable(f"{Path(path).name} is in no known format: it has {header}{hint}",
                    f"known are {', '.join([*SIGNS, 'openair'])}; else {HOW}")
 
 # %% ../../nbs/03_fetcher/02_files.ipynb #9cd003d9
@@ -281,14 +281,14 @@ def read_file(
 def data_files(
     path:str|Path   # A folder, or one file
 )->list[Path]:      # Its CSV files but `stations.csv`, in order
-    "The files that hold measurements; `AqwError` for a folder that lacks or holds none."
+    "The files that hold measurements; `Unusable` for a folder that lacks or holds none."
     path = Path(path)
-    if not path.exists(): raise AqwError(f"there is no {path}", "check the path")
+    if not path.exists(): raise Unusable(f"there is no {path}", "check the path")
     if not path.is_dir(): return [path]
     held = sorted(path.iterdir())
     found = [p for p in held if p.suffix.lower() == '.csv' and p.name != 'stations.csv']
     if not found:
-        raise AqwError(f"{path} has no CSV file with measurements; it holds {[p.name for p in held[:9]]}",
+        raise Unusable(f"{path} has no CSV file with measurements; it holds {[p.name for p in held[:9]]}",
                        "point to the folder of your files")
     return found
 

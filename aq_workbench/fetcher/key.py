@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import httpx
 
-from ..core import AqwError, Settings
+from ..core import Settings
 from .live import open_source
 from .openaq import at, OpenAQError, REMEDY, SANDBOX_KEY, text
 
@@ -70,7 +70,7 @@ def check_key(
     settings:Settings,    # Address and key
     *, timeout:float=10.  # At most so many seconds
 )->KeyCheck:
-    "Ask the service one question; `AqwError` where the key is missing, malformed or refused, or where nobody answers."
+    "Ask the service one question; `Unusable` where the key is missing, malformed or refused, or where nobody answers."
     url, key = settings.openaq_url, settings.openaq_api_key.get_secret_value().strip()
     if fault := key and key_fault(key, url):
         raise OpenAQError(f"the OpenAQ API key, which is set in {key_place(settings)}, is no key: {fault}",

@@ -20,7 +20,7 @@ from typing import Annotated, Literal, NamedTuple
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ..core import AqwError, check_readings, parameter_name, TS, unit_factor, unit_name, UNITS
+from ..core import AqwError, check_readings, parameter_name, TS, unit_factor, unit_name, UNITS, Unusable
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #e767e743
 class Batch(NamedTuple):
@@ -39,14 +39,14 @@ REFUSED_ROWS = {'reason':pl.String, 'line':pl.Int64, 'name':pl.String, 'row':pl.
 def read_text(
     path:str|Path   # A file
 )->str:             # Its text, without a byte order mark
-    "The text of a file; `AqwError` for one that cannot be read, is empty or is not UTF-8."
+    "The text of a file; `Unusable` for one that cannot be read, is empty or is not UTF-8."
     try: raw = Path(path).read_bytes()
-    except OSError as e: raise AqwError(f"cannot read {path}: {e.strerror}", "check the path") from e
-    if not raw.strip(): raise AqwError(f"{path} is empty", "delete it, or download it again")
+    except OSError as e: raise Unusable(f"cannot read {path}: {e.strerror}", "check the path") from e
+    if not raw.strip(): raise Unusable(f"{path} is empty", "delete it, or download it again")
     try: return raw.decode('utf-8-sig')
     except UnicodeDecodeError as e:
         line = raw[:e.start].count(b'\n') + 1
-        raise AqwError(f"{path} is not UTF-8 text: byte 0x{raw[e.start]:02x} in line {line}",
+        raise Unusable(f"{path} is not UTF-8 text: byte 0x{raw[e.start]:02x} in line {line}",
                        "save it as UTF-8; a spreadsheet calls that 'CSV UTF-8'") from e
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #057b0e49
@@ -64,14 +64,14 @@ def check_lines(
     delimiter:str,        # What stands between two fields
     name:str              # For the error
 )->None:
-    "`AqwError` for the first line that has not as many fields as the header."
+    "`Unusable` for the first line that has not as many fields as the header."
     header, count = fields(lines['text'][0], delimiter), lambda mark: pl.col('text').str.count_matches(mark,
         literal=True)
     if odd := sorted({c for c in header if header.count(c) > 1 or c[:1] == '#'}):
-        raise AqwError(f"{name} has columns {odd} that stand twice or begin with #", "rename them")
+        raise Unusable(f"{name} has columns {odd} that stand twice or begin with #", "rename them")
     for line, text in lines.filter((count(delimiter) != len(header) - 1) | (count('"') % 2 == 1)).iter_rows():
         if (n := len(fields(text, delimiter))) != len(header):
-            raise AqwError(f"{name}, line {line}: {n or 'no readable'} fields where the header has {len(header)}: "
+            raise Unusable(f"{name}, line {line}: {n or 'no readable'} fields where the header has {len(header)}: "
                            f"{text[:200]!r}", "mend or remove that line")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #2fde40a4
@@ -84,7 +84,7 @@ def read_lines(
     text = text.with_columns(pl.col('text').str.strip_chars_end('\r')).filter(pl.col('text').str.strip_chars() != '')
     check_lines(text, delimiter, Path(path).name)
     if text.height == 1:
-        raise AqwError(f"{Path(path).name} has a header and no rows", "delete it, or download it again")
+        raise Unusable(f"{Path(path).name} has a header and no rows", "delete it, or download it again")
     rows = pl.read_csv('\n'.join(text['text']).encode(), separator=delimiter, infer_schema=False)
     rows.columns = fields(text['text'][0], delimiter)
     return rows.with_columns(pl.all().str.strip_chars()).with_columns(text['#line'][1:])
@@ -95,10 +95,10 @@ def need_columns(
     columns:list[str],    # The columns that must be there
     name:str              # For the error
 )->None:
-    "`AqwError` that names the columns that lack and those that came."
+    "`Unusable` that names the columns that lack and those that came."
     lost, came = [c for c in columns if c not in lines.columns], [c for c in lines.columns if c[:1] != '#']
     if lost:
-        raise AqwError(f"{name} lacks the columns {lost}; it has {came}",
+        raise Unusable(f"{name} lacks the columns {lost}; it has {came}",
                        "rename the columns, or describe the file in a mapping file")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #514e107c
@@ -204,7 +204,7 @@ def add_end(
     zone:str,             # Clock of stamps without an offset
     name:str              # For the error
 )->pl.DataFrame:          # The rows with `#end`
-    "The end of each averaging period in UTC; `AqwError` for a stamp that is no time or no moment."
+    "The end of each averaging period in UTC; `Unusable` for a stamp that is no time or no moment."
     length = time.period_min if time.stamp == 'start' else 0
     whole_days, hours = (length, 0) if length % 1440 == 0 else (0, length)
     local = (wall_time(time) + pl.duration(minutes=whole_days)).dt.replace_time_zone(zone, ambiguous='null',
@@ -215,9 +215,9 @@ def add_end(
     line, clock, text = *lost.select('#line', '#wall').row(0), ' '.join(t or '' for t in lost.select(time.columns)
                                                                         .row(0))
     if clock:
-        raise AqwError(f"{name}, line {line}: {text!r} is skipped or shown twice by the clock of {zone}",
+        raise Unusable(f"{name}, line {line}: {text!r} is skipped or shown twice by the clock of {zone}",
                        "if the file keeps standard time, give its zone as Etc/GMT-1 (one hour ahead of UTC)")
-    raise AqwError(f"{name}, line {line}: {text!r} is no time; the line is {raw_line(lost)!r}",
+    raise Unusable(f"{name}, line {line}: {text!r} is no time; the line is {raw_line(lost)!r}",
                    "mend that line, or give the format in a mapping file")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #31ba75ef
@@ -244,13 +244,13 @@ def take_numbers(
     missing:list[str|float],    # Markers of the description
     name:str                    # For the error
 )->pl.DataFrame:                # The rows, these columns as numbers
-    "`AqwError` for the first field that is neither a number nor missing."
+    "`Unusable` for the first field that is neither a number nor missing."
     values, corrupt = zip(*(parse_number(c, missing, compass=compass) for c, compass in columns.items()))
     broken = lines.select(corrupt)
     if not (at := broken.select(pl.any_horizontal(pl.all()).arg_true()).to_series()).len():
         return lines.with_columns(values)
     column = next(c for c in broken.columns if broken[c][at[0]])
-    raise AqwError(f"{name}, line {lines['#line'][at[0]]}: {lines[column][at[0]]!r} in column {column} is no number; "
+    raise Unusable(f"{name}, line {lines['#line'][at[0]]}: {lines[column][at[0]]!r} in column {column} is no number; "
                    f"the line is {raw_line(lines[at[0]])!r}",
                    "mend that line, or name the marker under `missing` in a mapping file")
 
@@ -322,11 +322,11 @@ def one_unit(
     cells:pl.DataFrame,   # Columns of `CELL`
     name:str              # For the error
 )->None:
-    "`AqwError` for two units of one series."
+    "`Unusable` for two units of one series."
     units = (cells.group_by('#site', 'parameter', maintain_order=True)
              .agg(pl.col('unit_raw').unique(maintain_order=True)))
     for site, parameter, both in units.filter(pl.col('unit_raw').list.len() > 1).iter_rows():
-        raise AqwError(f"{name}: {parameter} at {site} comes in {' and '.join(map(repr, both))}",
+        raise Unusable(f"{name}: {parameter} at {site} comes in {' and '.join(map(repr, both))}",
                        "split the file by unit, or convert one part")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #ff370826
@@ -335,10 +335,10 @@ def add_values(
     temperature_c:float,    # Reference temperature of µg/m³ for gases (°C)
     name:str                # For the error
 )->pl.DataFrame:            # The cells with `value` and `unit`
-    "Values in the workbench's units; `AqwError` for a unit that cannot be converted."
+    "Values in the workbench's units; `Unusable` for a unit that cannot be converted."
     pairs = cells.select('parameter', 'unit_raw').unique(maintain_order=True)
     try: factors = [(p, u, UNITS[p], unit_factor(p, u, temperature_c)) for p, u in pairs.iter_rows()]
-    except AqwError as e: raise AqwError(f"{name}: {e.what}", e.do) from e
+    except AqwError as e: raise Unusable(f"{name}: {e.what}", e.do) from e
     factors = pl.DataFrame(factors, schema={'parameter':pl.String, 'unit_raw':pl.String, 'unit':pl.String,
                                             '#factor':pl.Float64}, orient='row')
     cells = cells.join(factors, on=['parameter', 'unit_raw'], maintain_order='left')
@@ -350,13 +350,13 @@ def check_spacing(
     period_min:int,       # The claimed averaging period (min)
     name:str              # For the error
 )->None:
-    "`AqwError` where the median spacing of a station's stamps contradicts the averaging period."
+    "`Unusable` where the median spacing of a station's stamps contradicts the averaging period."
     stamps = lines.select('#site', '#end').drop_nulls().unique().sort('#site', '#end')
     gaps = stamps.select('#site', gap=pl.col('#end').diff().over('#site').dt.total_minutes()).drop_nulls()
     typical = (gaps.group_by('#site', maintain_order=True)
                .agg(pl.len(), pl.col('gap').quantile(.5, 'lower').cast(pl.Int64)))
     for site, _, gap in typical.filter(pl.col('len') > 1, pl.col('gap') != period_min).iter_rows():
-        raise AqwError(f"{name}: the stamps of {site} are {gap} min apart, but the averaging period is said to be "
+        raise Unusable(f"{name}: the stamps of {site} are {gap} min apart, but the averaging period is said to be "
                        f"{period_min} min", "set `time.period_min` in the mapping to what the file holds")
 
 # %% ../../nbs/03_fetcher/01_layouts.ipynb #f4eef556
@@ -364,7 +364,7 @@ def one_an_hour(
     cells:pl.DataFrame,   # Columns of `CELL` and `value`
     name:str              # The file's name
 )->tuple[pl.DataFrame, pl.DataFrame]:   # Cells, refused
-    "One value for each series and stamp; `AqwError` where two differ."
+    "One value for each series and stamp; `Unusable` where two differ."
     key = ['#site', 'parameter', '#end']
     first = cells.select(pl.struct(key).is_first_distinct()).to_series()
     again = cells.filter(~first)
@@ -372,7 +372,7 @@ def one_an_hour(
              .filter(pl.col('value') != pl.col('value_1'))
              .sort('#line'))
     for r in pairs.head(1).iter_rows(named=True):
-        raise AqwError(f"{name}: {r['parameter']} at {r['#site']} for the period to {r['#end']:%Y-%m-%d %H:%M} UTC is "
+        raise Unusable(f"{name}: {r['parameter']} at {r['#site']} for the period to {r['#end']:%Y-%m-%d %H:%M} UTC is "
                        f"{r['value_raw_1']:g} in line {r['#line_1']} and {r['value_raw']:g} in line {r['#line']}",
                        "keep the right one; nothing of this file was taken")
     same = again.select('#line', 'parameter', 'value_raw', 'unit_raw', site='#site',
@@ -413,7 +413,7 @@ def assemble(
     zone:str='UTC',           # Clock of stamps without an offset, where the layout names none
     temperature_c:float=25.   # Reference temperature of µg/m³ for gases (°C)
 )->Batch:                     # Readings, and what was refused
-    "One file as a batch; `AqwError` names the file and the line of what cannot be right."
+    "One file as a batch; `Unusable` names the file and the line of what cannot be right."
     name, time = Path(path).name, layout.time
     lines = add_end(lines, time, time.zone or zone, name)
     check_spacing(lines, time.period_min, name)

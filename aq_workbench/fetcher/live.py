@@ -17,7 +17,7 @@ import pandas as pd
 import polars as pl
 
 from ..core import AqwError, check_readings, City, distance_km, find_city, now, parameter_name, READING
-from ..core import Settings, unit_factor, unit_name, UNITS, utc
+from ..core import Settings, unit_factor, unit_name, UNITS, Unusable, utc
 from .openaq import OpenAQ, OpenAQError, parameter_ids, SANDBOX_KEY, skew_note
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #dcbcc2ca
@@ -35,12 +35,12 @@ def check_pins(
     places:pl.DataFrame,   # The pinned stations
     city:City|None         # None where the gazetteer does not know it
 )->pl.DataFrame:           # The same
-    "Pinned stations; `AqwError` for one that is far from the city."
+    "Pinned stations; `Unusable` for one that is far from the city."
     if city is None: return places
     for id, name, lat, lon in places.select('location_id', 'location', 'lat',
                                             'lon').drop_nulls(['lat', 'lon']).iter_rows():
         if (km := float(distance_km(city.lat, city.lon, lat, lon))) > 100:
-            raise AqwError(f"station {id} ({name}) lies {km:,.0f} km from {city.name}",
+            raise Unusable(f"station {id} ({name}) lies {km:,.0f} km from {city.name}",
                            f"pin stations of {city.name}, or leave location= out")
     return places
 
@@ -49,12 +49,12 @@ def wanted_ids(
     openaq:OpenAQ,                 # The service
     parameters:list[str]|None      # Our names; None: all
 )->dict[str, str]:                 # A filter of /locations
-    "The filter by parameter; `AqwError` where the service has none of them."
+    "The filter by parameter; `Unusable` where the service has none of them."
     if parameters is None: return {}
     known = parameter_ids(openaq.parameters())
     ids = [i for p in parameters for i in known.get(p, [])]
     if not ids:
-        raise AqwError(f"the source does not measure {parameters}; it has {sorted(known)}", "ask for one of these")
+        raise Unusable(f"the source does not measure {parameters}; it has {sorted(known)}", "ask for one of these")
     return {'parameters_id': ','.join(ids)}
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #2fac06ad
@@ -69,7 +69,7 @@ def find_stations(
     place = find_city(city)
     found = openaq.locations(place.lat, place.lon, int(1000*RADIUS_KM), **wanted_ids(openaq, parameters))
     if found.is_empty():
-        raise AqwError(f"no station of {' '.join(parameters or ['anything'])} within {RADIUS_KM:.0f} km of "
+        raise Unusable(f"no station of {' '.join(parameters or ['anything'])} within {RADIUS_KM:.0f} km of "
                        f"{place.name} ({place.lat:.2f}, {place.lon:.2f})",
                        "pin stations further out with location=[ids], found at https://explore.openaq.org, or ask for "
                        "a larger city near by")
@@ -150,12 +150,12 @@ def select_sensors(
 def our_names(
     parameters:str|list[str]|None   # As people write them
 )->list[str]|None:                  # Our names; None: all
-    "Our names of parameters; `AqwError` for one that we do not have."
+    "Our names of parameters; `Unusable` for one that we do not have."
     if parameters is None: return None
     asked = [parameters] if isinstance(parameters, str) else list(parameters)
     found = {p: parameter_name(str(p)) for p in asked}
     if unknown := [p for p, ours in found.items() if ours is None]:
-        raise AqwError(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
+        raise Unusable(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
     return list(dict.fromkeys(found.values()))
 
 # %% ../../nbs/03_fetcher/03_live.ipynb #27a5bef1
@@ -314,10 +314,10 @@ class CityReadings(CitySensors):
 
     def fetch_city(self, city:str, *, start:str|datetime, end:str|datetime,
                    parameters:str|list[str]|None=None)->pl.DataFrame:
-        "All readings of a city in (start, end]; `AqwError` where there are none."
+        "All readings of a city in (start, end]; `Unusable` where there are none."
         start, end, found = utc(start), utc(end), []
         if start >= end:
-            raise AqwError(f"the stretch from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty",
+            raise Unusable(f"the stretch from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty",
                            "let start lie before end")
         pairs = self.sensors(city, since=start, parameters=our_names(parameters))
         for n, (place, sensor) in enumerate(pairs, 1):
@@ -335,7 +335,7 @@ class LiveDataFetcher(CityReadings):
     "A city's name in, tidy hourly readings out: from OpenAQ, or from a sandbox that speaks like it."
     def fetch_latest_measurements(self, city:str, limit:int=100)->pd.DataFrame:
         "The last value of each sensor of a city, the newest first."
-        if limit < 1: raise AqwError(f"limit={limit}", "ask for at least one row")
+        if limit < 1: raise Unusable(f"limit={limit}", "ask for at least one row")
         last = lambda s: pl.DataFrame({'event_ts':[s['event_ts']], 'period_min':[s['period_min'] or 60],
                                        'value':[s['value']], 'flagged':[False]})
         found = [self.readings(city, p, s, last(s)) for p, s in self.sensors(city, since=now() - FRESH)
@@ -347,7 +347,7 @@ class LiveDataFetcher(CityReadings):
 
     def fetch_time_series(self, city:str, parameter:str='pm25', days:float=7)->pd.DataFrame:
         "The hourly readings of one parameter over the last days, by station and time."
-        if days <= 0: raise AqwError(f"days={days}", "ask for more than 0 days")
+        if days <= 0: raise Unusable(f"days={days}", "ask for more than 0 days")
         moment = now()
         return as_shown(self.fetch_city(city, start=moment - timedelta(days=days), end=moment, parameters=parameter)
                         .sort('location_id', 'event_ts'))
@@ -363,7 +363,7 @@ class LiveDataFetcher(CityReadings):
             skipped += self.skipped
         self.skipped = skipped
         if not found:
-            raise AqwError(f"no city came: "
+            raise Unusable(f"no city came: "
                            f"{'; '.join(f'{c}: {why}' for c, why in failed.items()) or 'none was asked for'}",
                            "mend what is said above, or ask for other cities")
         frame = pd.concat(found, ignore_index=True)

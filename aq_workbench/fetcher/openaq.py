@@ -27,7 +27,7 @@ import httpx
 import polars as pl
 from pydantic import SecretStr
 
-from ..core import AqwError, now, parameter_name, TS, utc
+from ..core import AqwError, now, parameter_name, TS, Unusable, utc
 
 # %% ../../nbs/03_fetcher/00_openaq.ipynb #da66937d
 def at(
@@ -142,11 +142,11 @@ LICENCE_FIELDS = {'licence_id':('id', text), 'licence':('name', text), 'url':('s
 def results_of(
     js:object   # A reply: an envelope, or its results
 )->list[dict]:  # The objects
-    "The results of a reply; `AqwError` where there are none to speak of."
+    "The results of a reply; `Unusable` where there are none to speak of."
     found = js if isinstance(js, list) else at(js, 'results')
     if not isinstance(found, list):
         came = sorted(js) if isinstance(js, dict) else type(js).__name__
-        raise AqwError(f"the reply has no list of results; it is {came}",
+        raise Unusable(f"the reply has no list of results; it is {came}",
                        "check that OPENAQ_URL is the base of an OpenAQ v3 service, ending in /v3")
     return [row for row in found if isinstance(row, dict)]
 
@@ -220,10 +220,10 @@ def inside(
     start:datetime,       # Exclusive
     end:datetime          # Inclusive
 )->pl.DataFrame:          # Rows of the window
-    "The rows of a window; `AqwError` where the service has not kept to it."
+    "The rows of a window; `Unusable` where the service has not kept to it."
     slack, ts = timedelta(hours=1), pl.col('event_ts')
     if (astray := rows.filter((ts <= start - slack) | (ts > end + slack))).height:
-        raise AqwError(f"{astray.height} of {rows.height} rows lie outside the window {zulu(start)} to {zulu(end)}, "
+        raise Unusable(f"{astray.height} of {rows.height} rows lie outside the window {zulu(start)} to {zulu(end)}, "
                        f"the first at {zulu(astray['event_ts'].min())}",
                        "the service has ignored the bounds; report it with this message")
     return rows.filter((ts > start) & (ts <= end))
@@ -330,10 +330,10 @@ SANDBOX_KEY = 'sandbox'   # Any key opens the sandbox; this one is no secret
 def checked_key(
     key:str|SecretStr   # As set by a person
 )->SecretStr:           # Without blanks around it
-    "A key that can stand in a header; `AqwError`, which does not show it, for any other."
+    "A key that can stand in a header; `Unusable`, which does not show it, for any other."
     plain = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
     if not re.fullmatch('[!-~]*', plain):
-        raise AqwError("the OpenAQ API key holds blanks or letters that no key has",
+        raise Unusable("the OpenAQ API key holds blanks or letters that no key has",
                        "copy it again into OPENAQ_API_KEY, without quotes or line breaks")
     return SecretStr(plain)
 
@@ -342,12 +342,12 @@ def http_client(
     base_url:str,   # 'https://…/v3'
     timeout:float   # Seconds
 )->httpx.Client:
-    "An HTTP client for a base address; `AqwError` for one that is none."
+    "An HTTP client for a base address; `Unusable` for one that is none."
     try: url = httpx.URL(base_url)
     except httpx.InvalidURL as e:
-        raise AqwError(f"the OpenAQ address is not a URL: {e}", "set OPENAQ_URL to https://api.openaq.org/v3") from e
+        raise Unusable(f"the OpenAQ address is not a URL: {e}", "set OPENAQ_URL to https://api.openaq.org/v3") from e
     if url.scheme not in ('http', 'https') or not url.host:
-        raise AqwError("the OpenAQ address does not start with http:// or https:// and a host",
+        raise Unusable("the OpenAQ address does not start with http:// or https:// and a host",
                        "set OPENAQ_URL to https://api.openaq.org/v3")
     return httpx.Client(timeout=timeout, trust_env=url.host not in ('127.0.0.1', 'localhost', '::1'),
                         headers={'User-Agent':'aq_workbench'})
@@ -416,7 +416,7 @@ def skew_note(
 SERVICE_S, SANDBOX_S = 30., 600.   # that an answer may take
 
 class Wire:
-    "One base address, asked with a key: paced, retried, every failure an `AqwError`."
+    "One base address, asked with a key: paced, retried, every failure an `Unusable`."
     def __init__(self, base_url:str, *, api_key:str|SecretStr='', timeout:float|None=None, client=None,
                  sleep=time.sleep, clock=time.monotonic):
         self.base_url, self.api_key = base_url.rstrip('/'), checked_key(api_key)
@@ -484,9 +484,9 @@ class Paged(Wire):
 def checked_id(
     id:str|int   # Of a location or a sensor
 )->str:          # Its digits
-    "An id that can stand in an address; `AqwError` for what is none."
+    "An id that can stand in an address; `Unusable` for what is none."
     if not re.fullmatch('[0-9]+', str(id).strip()):
-        raise AqwError(f"{id!r} is no id of OpenAQ",
+        raise Unusable(f"{id!r} is no id of OpenAQ",
                        "ids are numbers: the last part of a station's address at https://explore.openaq.org")
     return str(id).strip()
 

@@ -35,7 +35,8 @@ from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from ..core import AqwError, City, city_slug, distance_km, find_city, now, parameter_name, unit_name, utc
+from ..core import AqwError, City, city_slug, distance_km, find_city, now, parameter_name, unit_name
+from ..core import Unusable, utc
 from .world import observed, SANDBOX_CITIES, stations_of, truth
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #de2118da
@@ -58,7 +59,7 @@ def parameter_of(
     "OpenAQ's parameter for one of ours in a unit."
     for p in PARAMETERS.values():
         if (parameter_name(p['name']), unit_name(p['units'])) == (parameter, unit_name(unit)): return p
-    raise AqwError(f"OpenAQ has no number for {parameter} in {unit!r}",
+    raise Unusable(f"OpenAQ has no number for {parameter} in {unit!r}",
                    f"add it to KINDS, which has {[k[1:3] for k in SERVED_PARAMETERS]}")
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #bfbd2e09
@@ -331,18 +332,18 @@ def location_object(
 def by_slug(
     cities:tuple[str, ...]   # As people write them
 )->dict[str, str]:           # slug -> name
-    "The cities of a server; `AqwError` for two of one name."
+    "The cities of a server; `Unusable` for two of one name."
     found = {find_city(c): c for c in cities}
     slugs = {city.slug: name for city, name in found.items()}
-    if len(slugs) < len(found): raise AqwError(f"two of {sorted(found.values())} have one name", "serve one of them")
+    if len(slugs) < len(found): raise Unusable(f"two of {sorted(found.values())} have one name", "serve one of them")
     return slugs
 
 # %% ../../nbs/02_sandbox/02_server.ipynb #792c5f80
 class World:
     "Simulated cities, each simulated when first asked about."
     def __init__(self, cities, *, stations, days, seed, at):
-        if not 1 <= stations <= 50: raise AqwError(f"{stations} stations a city", "take 1 to 50")
-        if not 1 <= days <= 2192: raise AqwError(f"{days} days of history", "take 1 to 2192, six years")
+        if not 1 <= stations <= 50: raise Unusable(f"{stations} stations a city", "take 1 to 50")
+        if not 1 <= days <= 2192: raise Unusable(f"{days} days of history", "take 1 to 2192, six years")
         self.stations, self.days, self.seed, self.at = stations, days, seed, at
         self.cities = by_slug(cities)
         self.kept, self.lock = {}, threading.Lock()
@@ -350,7 +351,7 @@ class World:
             stations=stations, seed=seed).iter_rows(named=True)]
         self.places = dict(found)
         if len(self.places) < len(found):
-            raise AqwError(f"two of {sorted(self.cities.values())} have stations of one number",
+            raise Unusable(f"two of {sorted(self.cities.values())} have stations of one number",
                            "leave one of them out")
 
     def present(self): return now(self.at)
@@ -732,13 +733,13 @@ def create_sandbox(
 def listening(
     port:int   # 0: any free one
 )->socket.socket:
-    "A socket bound to 127.0.0.1; `AqwError` where the port is taken."
+    "A socket bound to 127.0.0.1; `Unusable` where the port is taken."
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == 'posix')
     try: bound.bind(('127.0.0.1', port))
     except OSError as e:
         bound.close()
-        raise AqwError(f"port {port} of 127.0.0.1 cannot be used: {e.strerror}",
+        raise Unusable(f"port {port} of 127.0.0.1 cannot be used: {e.strerror}",
                        "take another one, or 0 for any that is free") from e
     return bound
 
@@ -756,7 +757,7 @@ def serving(
     thread.start()
     try:
         while not server.started:
-            if not thread.is_alive(): raise AqwError("the server did not start", "read what uvicorn wrote above")
+            if not thread.is_alive(): raise Unusable("the server did not start", "read what uvicorn wrote above")
             time.sleep(.01)
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:

@@ -21,7 +21,7 @@ import polars as pl
 
 from .climate import APART_SD, between, city_field, CLIMATE, EPOCH, FIRST, GASES, hour_number, mix
 from .climate import MONTHS, noise, normals_of, red_noise, spread, station_field, usual, VARS, waves
-from ..core import AqwError, City, find_city, MOLAR_MASS, molar_volume, TS, UNITS, utc
+from ..core import City, find_city, MOLAR_MASS, molar_volume, TS, UNITS, Unusable, utc
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #8500da4c
 SANDBOX_CITIES = ('Delhi', 'Beijing', 'London')
@@ -211,7 +211,7 @@ def stations_of(
     asof:str|datetime|None=None   # With it, `last` tells since when a station is silent at that moment
 )->pl.DataFrame:        # location_id location lat lon country tz provider licence first last
     "The simulated stations of a city."
-    if not 1 <= stations <= 50: raise AqwError(f"{stations} stations; a sandbox city has 1 to 50", "ask for fewer")
+    if not 1 <= stations <= 50: raise Unusable(f"{stations} stations; a sandbox city has 1 to 50", "ask for fewer")
     place = find_city(city)
     rng, number = np.random.default_rng([seed, crc32(place.slug.encode()),
                                          99]), crc32(place.slug.encode()) % 9000 + 1000
@@ -254,7 +254,7 @@ def truth(
     "What the air and the weather truly were, without the faults of a network."
     start, end, profile = utc(start), utc(end), profile_of(city)
     if start < FIRST:
-        raise AqwError(f"the sandbox begins in {FIRST:%B %Y}; asked from {start:%Y-%m-%d}", "ask for later hours")
+        raise Unusable(f"the sandbox begins in {FIRST:%B %Y}; asked from {start:%Y-%m-%d}", "ask for later hours")
     first, last = hour_number(start) + 1, hour_number(end)
     events = pl.Series('event_ts', [EPOCH + timedelta(hours=h) for h in range(first, last + 1)], dtype=TS)
     t = local_parts(events, profile.city)
