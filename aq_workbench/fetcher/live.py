@@ -6,7 +6,7 @@
 __all__ = ['RADIUS_KM', 'LATEST_COLUMNS', 'STORES', 'FRESH', 'city_or_none', 'check_pins', 'wanted_ids', 'find_stations',
            'age_text', 'unit_problem', 'sensor_reasons', 'choose_sensors', 'skip_record', 'select_sensors', 'our_names',
            'as_readings', 'as_shown', 'open_source', 'why_simulated', 'announced', 'NoReadings', 'no_readings_error',
-           'concerns_all', 'CitySensors', 'CityReadings', 'LiveDataFetcher']
+           'concerns_all', 'living_stations', 'LiveDataFetcher', 'last_value']
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #4aeb1bd9
 import time
@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, check_readings, City, distance_km, find_city, now, parameter_name, READING
-from ..core import Settings, unit_factor, unit_name, UNITS, Unusable, utc
+from ..core import AqwError, check_readings, City, distance_km, find_city, Missing, now, parameter_name
+from ..core import patch, READING, Settings, unit_factor, unit_name, UNITS, Unusable, utc
 from .openaq import OpenAQ, OpenAQError, SANDBOX_KEY, skew_note
 from .parsing import parameter_ids
 
@@ -29,7 +29,7 @@ def city_or_none(
 )->City|None:
     "The city of the gazetteer, or None."
     try: return find_city(city)
-    except AqwError: return None
+    except Missing: return None
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #c337a724
 def check_pins(
@@ -38,8 +38,8 @@ def check_pins(
 )->pl.DataFrame:           # The same
     "Pinned stations; `Unusable` for one that is far from the city."
     if city is None: return places
-    for id, name, lat, lon in places.select('location_id', 'location', 'lat',
-                                            'lon').drop_nulls(['lat', 'lon']).iter_rows():
+    located = places.select('location_id', 'location', 'lat', 'lon').drop_nulls(['lat', 'lon'])
+    for id, name, lat, lon in located.iter_rows():
         if (km := float(distance_km(city.lat, city.lon, lat, lon))) > 100:
             raise Unusable(f"station {id} ({name}) lies {km:,.0f} km from {city.name}",
                            f"pin stations of {city.name}, or leave location= out")
@@ -50,12 +50,12 @@ def wanted_ids(
     openaq:OpenAQ,                 # The service
     parameters:list[str]|None      # Our names; None: all
 )->dict[str, str]:                 # A filter of /locations
-    "The filter by parameter; `Unusable` where the service has none of them."
+    "The filter by parameter; `Missing` where the service has none of them."
     if parameters is None: return {}
     known = parameter_ids(openaq.parameters())
     ids = [i for p in parameters for i in known.get(p, [])]
     if not ids:
-        raise Unusable(f"the source does not measure {parameters}; it has {sorted(known)}", "ask for one of these")
+        raise Missing(f"the source does not measure {parameters}; it has {sorted(known)}", "ask for one of these")
     return {'parameters_id': ','.join(ids)}
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #2fac06ad
@@ -68,13 +68,12 @@ def find_stations(
     "The stations of a city: the pinned ones, else those within 25 km."
     if pins: return check_pins(pl.concat(openaq.location(i) for i in pins), city_or_none(city))
     place = find_city(city)
-    found = openaq.locations(place.lat, place.lon, int(1000*RADIUS_KM), **wanted_ids(openaq, parameters))
-    if found.is_empty():
-        raise Unusable(f"no station of {' '.join(parameters or ['anything'])} within {RADIUS_KM:.0f} km of "
-                       f"{place.name} ({place.lat:.2f}, {place.lon:.2f})",
-                       "pin stations further out with location=[ids], found at https://explore.openaq.org, or ask for "
-                       "a larger city near by")
-    return found
+    stations = openaq.locations(place.lat, place.lon, int(1000*RADIUS_KM), **wanted_ids(openaq, parameters))
+    if not stations.is_empty(): return stations
+    raise Missing(f"no station of {' '.join(parameters or ['anything'])} within {RADIUS_KM:.0f} km of "
+                  f"{place.name} ({place.lat:.2f}, {place.lon:.2f})",
+                  "pin stations further out with location=[ids], found at https://explore.openaq.org, or ask for "
+                  "a larger city near by")
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #2cf9e33d
 def age_text(
@@ -84,8 +83,8 @@ def age_text(
     "How long ago something reported."
     if last is None: return 'never reported'
     hours = (moment - last)/timedelta(hours=1)
-    return f"last reported {last:%Y-%m-%d %H:%M} UTC, " + (f"{hours/24:,.0f} days ago" if hours >= 48
-                                                           else f"{max(hours, 0):.0f} hours ago")
+    age = f"{hours/24:,.0f} days" if hours >= 48 else f"{max(hours, 0):.0f} hours"
+    return f"last reported {last:%Y-%m-%d %H:%M} UTC, {age} ago"
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #774ffbc6
 def unit_problem(
@@ -95,7 +94,7 @@ def unit_problem(
     "Why values in this unit cannot be used."
     if parameter is None: return 'the workbench does not model it'
     try: unit_factor(parameter, unit or '')
-    except AqwError as e: return e.what
+    except Unusable as e: return e.what
 
 def sensor_reasons(
     sensors:pl.DataFrame,  # From `OpenAQ.sensors`, with `ours`: our name of the parameter
@@ -117,8 +116,8 @@ def choose_sensors(
                          maintain_order=True)
     first = pl.int_range(pl.len()).over('location_id', 'ours') == 0
     ranked = order.with_columns(best=first, rival=pl.col('sensor_id').first().over('location_id', 'ours'))
-    return ranked.filter('best').drop('best', 'rival').sort('location_id',
-                                                            'ours'), ranked.filter(~pl.col('best')).drop('best')
+    taken, left = ranked.filter('best'), ranked.filter(~pl.col('best'))
+    return taken.drop('best', 'rival').sort('location_id', 'ours'), left.drop('best')
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #797cf9d8
 def skip_record(
@@ -144,8 +143,10 @@ def select_sensors(
     reasons = sensor_reasons(rows, since=since, moment=moment)
     skipped = [skip_record(row, why) for row, why in zip(rows.iter_rows(named=True), reasons) if why]
     taken, rivals = choose_sensors(rows.filter(pl.Series([why is None for why in reasons], dtype=pl.Boolean)))
-    return taken, skipped + [skip_record(r, f"sensor {r['rival']} measures the same here and reported later or more "
-                                            f"often") for r in rivals.iter_rows(named=True)]
+    for row in rivals.iter_rows(named=True):
+        why = f"sensor {row['rival']} measures the same here and reported later or more often"
+        skipped.append(skip_record(row, why))
+    return taken, skipped
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #7e8dd4bb
 def our_names(
@@ -154,10 +155,10 @@ def our_names(
     "Our names of parameters; `Unusable` for one that we do not have."
     if parameters is None: return None
     asked = [parameters] if isinstance(parameters, str) else list(parameters)
-    found = {p: parameter_name(str(p)) for p in asked}
-    if unknown := [p for p, ours in found.items() if ours is None]:
+    named = {p: parameter_name(str(p)) for p in asked}
+    if unknown := [p for p, ours in named.items() if ours is None]:
         raise Unusable(f"unknown parameters {unknown}", f"use {sorted(UNITS)}")
-    return list(dict.fromkeys(found.values()))
+    return list(dict.fromkeys(named.values()))
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #27a5bef1
 def as_readings(
@@ -176,9 +177,8 @@ def as_readings(
              'unit':UNITS[name], 'unit_raw':unit_name(sensor['unit']), 'source':source, 'licence':place['licence'],
              'lat':place['lat'], 'lon':place['lon'], 'tz':place['tz'] or 'UTC'}
     flags = pl.when('flagged').then(pl.lit('provider')).otherwise(pl.lit(''))
-    return check_readings(rows.select('event_ts', 'period_min', value=pl.col('value')*factor, value_raw='value',
-                                      flags=flags).with_columns(pl.lit(v, READING[c]).alias(c) for c,
-                                                                v in fixed.items()))
+    values = rows.select('event_ts', 'period_min', value=pl.col('value')*factor, value_raw='value', flags=flags)
+    return check_readings(values.with_columns(pl.lit(v, READING[c]).alias(c) for c, v in fixed.items()))
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #1c979629
 LATEST_COLUMNS = ['city', 'country', 'location_id', 'location', 'parameter', 'value', 'unit', 'event_ts', 'lat', 'lon',
@@ -201,8 +201,8 @@ def open_source(
     "The client; the key of the settings goes to the address of the settings only."
     url = base_url or settings.openaq_url
     mine = url.rstrip('/') == settings.openaq_url.rstrip('/')
-    key = api_key or (settings.openaq_api_key.get_secret_value() if mine else '') or ('' if url.startswith('https')
-        else SANDBOX_KEY)
+    own = settings.openaq_api_key.get_secret_value() if mine else ''
+    key = api_key or own or ('' if url.startswith('https') else SANDBOX_KEY)
     timeout = settings.timeout if 'timeout' in settings.model_fields_set else None
     return OpenAQ(url, api_key=key, timeout=timeout, **options)
 
@@ -232,7 +232,7 @@ def announced(
     return wait
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #f03df9fb
-class NoReadings(AqwError):
+class NoReadings(Missing):
     "The source has nothing for a city and a stretch of time."
 
 def no_readings_error(
@@ -244,8 +244,8 @@ def no_readings_error(
     "The error for a city without readings."
     reasons = [f"{s['location'] or s['location_id']} {s['parameter'] or ''}: {s['reason']}".replace(' :', ':')
                for s in skipped]
-    said = f"; {len(skipped)} left out, such as {'; '.join(reasons[:3])}" if reasons else ''
-    return NoReadings(f"the source has no readings of {city} {stretch}{said}{skew_note(ahead)}",
+    left_out = f"; {len(skipped)} left out, such as {'; '.join(reasons[:3])}" if reasons else ''
+    return NoReadings(f"the source has no readings of {city} {stretch}{left_out}{skew_note(ahead)}",
                       "ask for more days, or pin stations that are alive with location=[ids]")
 
 # %% ../../nbs/03_fetcher/04_live.ipynb #3d767b08
@@ -255,118 +255,194 @@ def concerns_all(
     "Whether the next sensor would fare no better."
     return isinstance(e, OpenAQError) and e.status in (None, 401, 403, 410, 429)
 
-# %% ../../nbs/03_fetcher/04_live.ipynb #9dd1463b
-class CitySensors:
-    "Stations and sensors of a city at one service; `skipped` lists what the last call left out."
-    def __init__(self, settings=None, *, base_url=None, api_key=None, location=None,
-                 progress:Callable[[str], None]|None=None, sleep=time.sleep, **options):
+# %% ../../nbs/03_fetcher/04_live.ipynb #8e0788c3
+def living_stations(
+    stations:pl.DataFrame,   # From `find_stations`
+    *, since:datetime,       # Start of the stretch
+    moment:datetime          # The present
+)->tuple[dict[str, dict], list[dict]]:   # Stations by id, and `skip_record`s of the others
+    "The stations that may have something in a stretch, and those that cannot."
+    alive, dead = {}, []
+    for place in stations.iter_rows(named=True):
+        if place['last'] is None or place['last'] > since: alive[place['location_id']] = place
+        else: dead.append(skip_record(place, age_text(place['last'], moment)))
+    return alive, dead
+
+# %% ../../nbs/03_fetcher/04_live.ipynb #3427355e
+class LiveDataFetcher:
+    "A city's name in, tidy hourly readings out: from OpenAQ, or from a sandbox that speaks like it."
+    def __init__(
+        self,
+        settings:Settings|None=None,                       # Kind of source, address, key, patience
+        *, base_url:str|None=None,                         # Another address of an OpenAQ v3 service
+        api_key:str|None=None,                             # The key for it
+        location:str|int|list[str|int]|None=None,          # Ids of stations; None: all within 25 km
+        progress:Callable[[str], None]|None=None,          # Takes a line for the person who watches
+        sleep:Callable[[float], None]=time.sleep,          # Waits for some seconds
+        **options                                          # As `OpenAQ`
+    ):
         self.settings, self.say, self.skipped = settings or Settings(), progress or (lambda line: None), []
         self.tell, self.options = progress or print, {'sleep': announced(sleep, self.say), **options}
-        self.simulated = why_simulated(self.settings, base_url=base_url, api_key=api_key)
-        self.openaq = None if self.simulated else open_source(self.settings, base_url=base_url, api_key=api_key,
-                                                              **self.options)
+        where = {'base_url':base_url, 'api_key':api_key}
+        self.simulated = why_simulated(self.settings, **where)
+        self.openaq = None if self.simulated else open_source(self.settings, **where, **self.options)
         self.pins = [] if location is None else [location] if isinstance(location, (str, int)) else list(location)
 
     @property
-    def source(self)->str:
+    def source(self)->str:   # 'openaq' or 'sandbox'
+        "What the rows say of where they are from."
         return 'sandbox' if self.simulated or self.openaq.server == 'aq_workbench-sandbox' else 'openaq'
 
-    def simulate(self, city:str, since:datetime):
-        "Let the sandbox of a city answer, from this process."
-        from aq_workbench.sandbox import sandbox_client
-        if self.openaq is None: self.tell(f"Source: SIMULATED cities ({self.simulated}).")
-        self.openaq = OpenAQ('http://sandbox/v3', api_key=SANDBOX_KEY, client=sandbox_client(city, since=since),
-                             **self.options)
+# %% ../../nbs/03_fetcher/04_live.ipynb #a11c5f08
+@patch
+def simulate(
+    self:LiveDataFetcher,
+    city:str,         # As a person writes it
+    since:datetime    # How far back somebody will ask
+):
+    "Let the sandbox of a city answer, from this process."
+    from aq_workbench.sandbox import sandbox_client
+    if self.openaq is None: self.tell(f"Source: SIMULATED cities ({self.simulated}).")
+    self.openaq = OpenAQ('http://sandbox/v3', api_key=SANDBOX_KEY, client=sandbox_client(city, since=since),
+                         **self.options)
 
-    def sensors(self, city:str, *, since:datetime, parameters:list[str]|None=None)->list[tuple[dict, dict]]:
-        "Pairs of a station that is alive and a sensor of it that is taken."
-        if self.simulated: self.simulate(city, since)
-        moment, (alive, dead) = now(), ({}, [])
-        for place in find_stations(self.openaq, city, pins=self.pins, parameters=parameters).iter_rows(named=True):
-            if place['last'] is None or place['last'] > since: alive[place['location_id']] = place
-            else: dead.append(skip_record(place, age_text(place['last'], moment)))
-        self.skipped = dead
-        found = [self.openaq.sensors(i).with_columns(location=pl.lit(p['location'], pl.String)) for i,
-                 p in alive.items()]
-        if not found: return []
-        taken, left = select_sensors(pl.concat(found), since=since, moment=moment, parameters=parameters)
-        self.skipped = dead + left
-        self.say(f"{city}: {len(alive)} stations{' (SIMULATED)' if self.source == 'sandbox' else ''}, {taken.height} "
-                 f"sensors; left out: {len(dead)} stations, {len(left)} sensors")
-        return [(alive[s['location_id']], s) for s in taken.iter_rows(named=True)]
+# %% ../../nbs/03_fetcher/04_live.ipynb #7d3345ee
+@patch
+def sensors(
+    self:LiveDataFetcher,
+    city:str,                       # As a person writes it
+    *, since:datetime,              # Start of the stretch
+    parameters:list[str]|None=None  # Our names; None: all
+)->list[tuple[dict, dict]]:         # Rows of `find_stations` and `select_sensors`
+    "Pairs of a station that is alive and a sensor of it that is taken; the rest is listed in `skipped`."
+    if self.simulated: self.simulate(city, since)
+    moment = now()
+    stations = find_stations(self.openaq, city, pins=self.pins, parameters=parameters)
+    alive, self.skipped = living_stations(stations, since=since, moment=moment)
+    named = [self.openaq.sensors(id).with_columns(location=pl.lit(place['location'], pl.String))
+             for id, place in alive.items()]
+    if not named: return []
+    taken, left = select_sensors(pl.concat(named), since=since, moment=moment, parameters=parameters)
+    self.say(f"{city}: {len(alive)} stations{' (SIMULATED)' if self.source == 'sandbox' else ''}, {taken.height} "
+             f"sensors; left out: {len(self.skipped)} stations, {len(left)} sensors")
+    self.skipped = self.skipped + left
+    return [(alive[s['location_id']], s) for s in taken.iter_rows(named=True)]
 
-# %% ../../nbs/03_fetcher/04_live.ipynb #631f446d
-class CityReadings(CitySensors):
-    "The readings of a city in the columns of `READING`."
-    def hours(self, city:str, place:dict, sensor:dict, start:datetime, end:datetime)->pl.DataFrame|None:
-        "Readings of one sensor; None, and a line in `skipped`, where there are none."
-        begins = max(start, sensor['first'] - timedelta(hours=1)) if sensor['first'] else start
-        try: rows = self.openaq.hours(sensor['sensor_id'], begins, end)
-        except AqwError as e:
-            if concerns_all(e): raise
-            return self.skipped.append(skip_record(sensor, e.what))
-        if rows.is_empty(): return self.skipped.append(skip_record(sensor, 'no values in the stretch'))
-        return self.readings(city, place, sensor, rows)
+# %% ../../nbs/03_fetcher/04_live.ipynb #aa89a0af
+@patch
+def readings(
+    self:LiveDataFetcher,
+    city:str,            # Its name in the readings
+    place:dict,          # A row of `find_stations`
+    sensor:dict,         # A row of `select_sensors`
+    rows:pl.DataFrame    # event_ts, period_min, value, flagged
+)->pl.DataFrame:         # In the columns of `READING`
+    "Values of one sensor as readings of this source."
+    known = city_or_none(city)
+    return as_readings(rows, sensor, place, city=city.strip(), country=known and known.country, source=self.source,
+                       gas_c=self.settings.gas_temperature_c)
 
-    def readings(self, city:str, place:dict, sensor:dict, rows:pl.DataFrame)->pl.DataFrame:
-        known = city_or_none(city)
-        return as_readings(rows, sensor, place, city=city.strip(), country=known and known.country, source=self.source,
-                           gas_c=self.settings.gas_temperature_c)
+# %% ../../nbs/03_fetcher/04_live.ipynb #db13e505
+@patch
+def hours(
+    self:LiveDataFetcher,
+    city:str,          # Its name in the readings
+    place:dict,        # A row of `find_stations`
+    sensor:dict,       # A row of `select_sensors`
+    start:datetime,    # Exclusive
+    end:datetime       # Inclusive
+)->pl.DataFrame|None:  # In the columns of `READING`
+    "Readings of one sensor; None, and a line in `skipped`, where there are none."
+    begins = max(start, sensor['first'] - timedelta(hours=1)) if sensor['first'] else start
+    try: rows = self.openaq.hours(sensor['sensor_id'], begins, end)
+    except AqwError as e:
+        if concerns_all(e): raise
+        return self.skipped.append(skip_record(sensor, e.what))
+    if rows.is_empty(): return self.skipped.append(skip_record(sensor, 'no values in the stretch'))
+    return self.readings(city, place, sensor, rows)
 
-    def fetch_city(self, city:str, *, start:str|datetime, end:str|datetime,
-                   parameters:str|list[str]|None=None)->pl.DataFrame:
-        "All readings of a city in (start, end]; `Unusable` where there are none."
-        start, end, found = utc(start), utc(end), []
-        if start >= end:
-            raise Unusable(f"the stretch from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty",
-                           "let start lie before end")
-        pairs = self.sensors(city, since=start, parameters=our_names(parameters))
-        for n, (place, sensor) in enumerate(pairs, 1):
-            if (rows := self.hours(city, place, sensor, start, end)) is not None: found.append(rows)
-            self.say(f"{city}: {n} of {len(pairs)} sensors, {sensor['ours']} at "
-                     f"{place['location'] or place['location_id']}, {0 if rows is None else rows.height:,} values")
-        if found: return pl.concat(found)
-        raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead,
-                                stretch=f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC")
+# %% ../../nbs/03_fetcher/04_live.ipynb #9afa0987
+@patch
+def fetch_city(
+    self:LiveDataFetcher,
+    city:str,                              # As a person writes it
+    *, start:str|datetime,                 # Exclusive
+    end:str|datetime,                      # Inclusive
+    parameters:str|list[str]|None=None     # In any spelling; None: all
+)->pl.DataFrame:                           # In the columns of `READING`
+    "All readings of a city in (start, end]; `NoReadings` where there are none."
+    start, end = utc(start), utc(end)
+    stretch = f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+    if start >= end: raise Unusable(f"the stretch {stretch} is empty", "let start lie before end")
+    pairs, parts = self.sensors(city, since=start, parameters=our_names(parameters)), []
+    for n, (place, sensor) in enumerate(pairs, 1):
+        rows = self.hours(city, place, sensor, start, end)
+        if rows is not None: parts.append(rows)
+        self.say(f"{city}: {n} of {len(pairs)} sensors, {sensor['ours']} at "
+                 f"{place['location'] or place['location_id']}, {0 if rows is None else rows.height:,} values")
+    if parts: return pl.concat(parts)
+    raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead, stretch=f"{stretch} UTC")
 
-# %% ../../nbs/03_fetcher/04_live.ipynb #8d0e6027
+# %% ../../nbs/03_fetcher/04_live.ipynb #0f990d4a
 FRESH = timedelta(hours=48)
 
-class LiveDataFetcher(CityReadings):
-    "A city's name in, tidy hourly readings out: from OpenAQ, or from a sandbox that speaks like it."
-    def fetch_latest_measurements(self, city:str, limit:int=100)->pd.DataFrame:
-        "The last value of each sensor of a city, the newest first."
-        if limit < 1: raise Unusable(f"limit={limit}", "ask for at least one row")
-        last = lambda s: pl.DataFrame({'event_ts':[s['event_ts']], 'period_min':[s['period_min'] or 60],
-                                       'value':[s['value']], 'flagged':[False]})
-        found = [self.readings(city, p, s, last(s)) for p, s in self.sensors(city, since=now() - FRESH)
-                 if s['value'] is not None and s['event_ts']]
-        if not found:
-            raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead, stretch="in the last 48 hours")
-        return as_shown(pl.concat(found).sort('event_ts', 'location_id', 'parameter', descending=[True, False, False])
-                        .head(limit))
+def last_value(
+    sensor:dict      # A row of `select_sensors`
+)->pl.DataFrame:     # One row: event_ts, period_min, value, flagged; none where it has no value
+    "A sensor's last value, as if it had been asked for."
+    row = {'event_ts':sensor['event_ts'], 'period_min':sensor['period_min'] or 60, 'value':sensor['value'],
+           'flagged':False}
+    return pl.DataFrame([row]).drop_nulls()
 
-    def fetch_time_series(self, city:str, parameter:str='pm25', days:float=7)->pd.DataFrame:
-        "The hourly readings of one parameter over the last days, by station and time."
-        if days <= 0: raise Unusable(f"days={days}", "ask for more than 0 days")
-        moment = now()
-        return as_shown(self.fetch_city(city, start=moment - timedelta(days=days), end=moment, parameters=parameter)
-                        .sort('location_id', 'event_ts'))
+# %% ../../nbs/03_fetcher/04_live.ipynb #5d95ea3b
+@patch
+def fetch_latest_measurements(
+    self:LiveDataFetcher,
+    city:str,         # As a person writes it
+    limit:int=100     # At most so many rows
+)->pd.DataFrame:      # One row per sensor, the newest first
+    "The last value of each sensor of a city, none older than 48 hours."
+    if limit < 1: raise Unusable(f"limit={limit}", "ask for at least one row")
+    values = [(place, s, last_value(s)) for place, s in self.sensors(city, since=now() - FRESH)]
+    parts = [self.readings(city, place, s, rows) for place, s, rows in values if rows.height]
+    if not parts:
+        raise no_readings_error(city, self.skipped, ahead=self.openaq.ahead, stretch="in the last 48 hours")
+    rows = pl.concat(parts).sort('event_ts', 'location_id', 'parameter', descending=[True, False, False])
+    return as_shown(rows.head(limit))
 
-    def get_multiple_cities(self, cities:list[str])->pd.DataFrame:
-        "The newest readings of several cities; what failed is in `frame.attrs['failed']`, by city."
-        found, failed, skipped = [], {}, []
-        for city in [cities] if isinstance(cities, str) else cities:
-            try: found.append(self.fetch_latest_measurements(city))
-            except AqwError as e:
-                failed[city] = str(e)
-                self.say(f"{city} FAILED: {e}")
-            skipped += self.skipped
-        self.skipped = skipped
-        if not found:
-            raise Unusable(f"no city came: "
-                           f"{'; '.join(f'{c}: {why}' for c, why in failed.items()) or 'none was asked for'}",
-                           "mend what is said above, or ask for other cities")
-        frame = pd.concat(found, ignore_index=True)
-        frame.attrs['failed'] = failed
-        return frame
+# %% ../../nbs/03_fetcher/04_live.ipynb #933d0adc
+@patch
+def fetch_time_series(
+    self:LiveDataFetcher,
+    city:str,                # As a person writes it
+    parameter:str='pm25',    # In any spelling
+    days:float=7             # How far back from now
+)->pd.DataFrame:             # One row per station and hour
+    "The hourly readings of one parameter over the last days, by station and time."
+    if days <= 0: raise Unusable(f"days={days}", "ask for more than 0 days")
+    moment = now()
+    rows = self.fetch_city(city, start=moment - timedelta(days=days), end=moment, parameters=parameter)
+    return as_shown(rows.sort('location_id', 'event_ts'))
+
+# %% ../../nbs/03_fetcher/04_live.ipynb #60fdb9b0
+@patch
+def get_multiple_cities(
+    self:LiveDataFetcher,
+    cities:list[str]     # As people write them
+)->pd.DataFrame:         # As `fetch_latest_measurements`, with `attrs['failed']`: city -> reason
+    "The newest readings of several cities; what failed is in `frame.attrs['failed']`, by city."
+    frames, failed, skipped = [], {}, []
+    for city in [cities] if isinstance(cities, str) else cities:
+        try: frames.append(self.fetch_latest_measurements(city))
+        except AqwError as e:
+            failed[city] = str(e)
+            self.say(f"{city} FAILED: {e}")
+        skipped += self.skipped
+    self.skipped = skipped
+    if not frames:
+        reasons = '; '.join(f'{c}: {why}' for c, why in failed.items())
+        raise Missing(f"no city came: {reasons or 'none was asked for'}",
+                      "mend what is said above, or ask for other cities")
+    stacked = pd.concat(frames, ignore_index=True)
+    stacked.attrs['failed'] = failed
+    return stacked
