@@ -69,20 +69,19 @@ def unit_factor(
 
 # %% ../../nbs/00_core/04_readings.ipynb #0acca2ff
 TS = pl.Datetime('us', 'UTC')
-READING = {'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String, 'sensor_id':pl.String,
-           'parameter':pl.String, 'event_ts':TS, 'period_min':pl.Int32, 'issued_at':TS, 'available_ts':TS,
-           'created_ts':TS, 'batch_id':pl.String, 'value':pl.Float64, 'unit':pl.String, 'value_raw':pl.Float64, 'unit_raw':pl.String,
-           'source':pl.String, 'licence':pl.String, 'flags':pl.String, 'lat':pl.Float64, 'lon':pl.Float64,
-           'tz':pl.String}
+READING = {
+    'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String, 'sensor_id':pl.String,
+    'parameter':pl.String, 'event_ts':TS, 'period_min':pl.Int32, 'issued_at':TS, 'available_ts':TS, 'created_ts':TS,
+    'batch_id':pl.String, 'value':pl.Float64, 'unit':pl.String, 'value_raw':pl.Float64, 'unit_raw':pl.String,
+    'source':pl.String, 'licence':pl.String, 'flags':pl.String, 'lat':pl.Float64, 'lon':pl.Float64, 'tz':pl.String}
 READING_KEY = ['sensor_id', 'parameter', 'period_min', 'event_ts', 'issued_at']
 REQUIRED = ['city', 'location_id', 'parameter', 'event_ts', 'value']
 
 # %% ../../nbs/00_core/04_readings.ipynb #c2a5fae5
-DEFAULTS = {'location': pl.col('location_id'), 'period_min': pl.lit(60), 'source': pl.lit('file:frame'),
-            'flags': pl.lit(''),
-            'sensor_id': pl.concat_str('location_id', 'parameter', separator='/'), 'value_raw': pl.col('value'),
-            'unit': pl.col('parameter').replace_strict(UNITS, default=None), 'unit_raw': pl.col('unit'),
-            'tz': pl.lit('UTC')}
+DEFAULTS = {
+    'location': pl.col('location_id'), 'period_min': pl.lit(60), 'source': pl.lit('file:frame'), 'flags': pl.lit(''),
+    'sensor_id': pl.concat_str('location_id', 'parameter', separator='/'), 'value_raw': pl.col('value'),
+    'unit': pl.col('parameter').replace_strict(UNITS, default=None), 'unit_raw': pl.col('unit'), 'tz': pl.lit('UTC')}
 
 # %% ../../nbs/00_core/04_readings.ipynb #e46d6c71
 def as_polars(

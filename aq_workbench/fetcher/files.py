@@ -17,7 +17,7 @@ import polars as pl
 import yaml
 from pydantic import Field, ValidationError
 
-from ..core import AqwError, city_at, city_slug, find_city, parameter_name, UNITS, Unusable
+from ..core import city_at, city_slug, find_city, Missing, parameter_name, SOURCE_LICENCE, UNITS, Unusable
 from .layouts import assemble, Batch, Column, fields, Layout, need_columns, read_lines, read_text
 from .layouts import Rows, take_numbers, Time, Zone
 
@@ -58,9 +58,10 @@ def read_uci(
     "A file of UCI 501, Beijing Multi-Site Air Quality (CC BY 4.0)."
     lines, city = read_lines(path), find_city('Beijing')
     need_columns(lines, [*UCI.time.columns, *UCI.columns, UCI.site], Path(path).name)
+    source = 'file:uci-beijing'
     places = station_places(lines['station'].drop_nulls().unique(), path, city=city.name, country=city.country,
-                            tz=city.tz, licence='CC BY 4.0')
-    return assemble(path, lines.with_columns(pl.col('station').alias('#site')), UCI, places, source='file:uci-beijing',
+                            tz=city.tz, licence=SOURCE_LICENCE[source])
+    return assemble(path, lines.with_columns(pl.col('station').alias('#site')), UCI, places, source=source,
                     temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/03_files.ipynb #9523a418
@@ -106,9 +107,10 @@ def cpcb_place(
 )->dict:       # Columns of `layouts.PLACE`
     "A city of the table; its station is the city's mean."
     try: city = find_city(f'{name}, IN')
-    except AqwError as e: return {'#site':name, '#reason':e.what}
+    except Missing as e: return {'#site':name, '#reason':e.what}
     return {'#site':name, 'city':name, 'country':'IN', 'location_id':f'{city_slug(name)}-city',
-            'location':f'{name} (city mean)', 'lat':city.lat, 'lon':city.lon, 'tz':city.tz, 'licence':'CC0 1.0'}
+            'location':f'{name} (city mean)', 'lat':city.lat, 'lon':city.lon, 'tz':city.tz,
+            'licence':SOURCE_LICENCE['file:cpcb']}
 
 # %% ../../nbs/03_fetcher/03_files.ipynb #6332bf4f
 def read_cpcb(
@@ -202,9 +204,9 @@ def mapped_place(
     "What the mapping says of the place, completed by the gazetteer."
     given = mapping.model_dump(include={'country', 'lat', 'lon', 'tz'}, exclude_none=True)
     try: city = find_city(', '.join([mapping.city, *filter(None, [mapping.country])]))
-    except AqwError as e:
+    except Missing as e:
         if given.keys() >= {'lat', 'lon', 'tz'}: return given
-        raise Unusable(e.what, f"{e.do}; or give lat, lon and tz in the mapping") from e
+        raise Missing(e.what, f"{e.do}; or give lat, lon and tz in the mapping") from e
     return {'country':city.country, 'lat':city.lat, 'lon':city.lon, 'tz':city.tz, **given}
 
 # %% ../../nbs/03_fetcher/03_files.ipynb #4f6f19af
@@ -239,11 +241,11 @@ def read_openair(
     mapping:str|Path|dict|None,           # At least city and location
     *, temperature_c:float=25.            # Reference temperature of µg/m³ for gases (°C)
 )->Batch:                                 # Hours of its stations
-    "A frame in openair's columns: gases in ppb, CO in ppm, GMT stamps that begin the hour, unless the mapping says otherwise."
+    "A frame in openair's columns, which are read as `openair_layout` says unless the mapping says otherwise."
     if mapping is None:
         raise Unusable(f"{Path(path).name} has openair's columns and does not say where it was measured",
-                       "give the place in a mapping file and pass it with --mapping:\n     format: openair\n     city: "
-                       "London\n     location: Marylebone Road\n     tz: Europe/London")
+                       "give the place in a mapping file and pass it with --mapping:\n     format: openair\n"
+                       "     city: London\n     location: Marylebone Road\n     tz: Europe/London")
     raw = mapping if isinstance(mapping, dict) else read_yaml(mapping)
     return read_mapped(path, {**raw, 'format':'openair'}, temperature_c=temperature_c)
 
@@ -274,32 +276,31 @@ def read_file(
     if mapping is not None: return read_mapped(path, mapping, temperature_c=temperature_c)
     known = detect_format(path)
     if known == 'openair': return read_openair(path, None)
-    return {'uci-beijing':read_uci, 'openaq-explorer':read_explorer, 'cpcb':read_cpcb}[known](path,
-        temperature_c=temperature_c)
+    reader = {'uci-beijing':read_uci, 'openaq-explorer':read_explorer, 'cpcb':read_cpcb}[known]
+    return reader(path, temperature_c=temperature_c)
 
 # %% ../../nbs/03_fetcher/03_files.ipynb #4eb62dff
 def data_files(
     path:str|Path   # A folder, or one file
 )->list[Path]:      # Its CSV files but `stations.csv`, in order
-    "The files that hold measurements; `Unusable` for a folder that lacks or holds none."
+    "The files that hold measurements; `Missing` for a folder that is not there or holds none."
     path = Path(path)
-    if not path.exists(): raise Unusable(f"there is no {path}", "check the path")
+    if not path.exists(): raise Missing(f"there is no {path}", "check the path")
     if not path.is_dir(): return [path]
-    held = sorted(path.iterdir())
-    found = [p for p in held if p.suffix.lower() == '.csv' and p.name != 'stations.csv']
-    if not found:
-        raise Unusable(f"{path} has no CSV file with measurements; it holds {[p.name for p in held[:9]]}",
-                       "point to the folder of your files")
-    return found
+    entries = sorted(path.iterdir())
+    tables = [p for p in entries if p.suffix.lower() == '.csv' and p.name != 'stations.csv']
+    if tables: return tables
+    raise Missing(f"{path} has no CSV file with measurements; it holds {[p.name for p in entries[:9]]}",
+                  "point to the folder of your files")
 
 # %% ../../nbs/03_fetcher/03_files.ipynb #b9c556ac
 def read_folder(
     path:str|Path,                                # A folder of CSV files, or one file
     *, mapping:str|Path|dict|Mapping|None=None,   # Description of all of them
     temperature_c:float=25.                       # Reference temperature of µg/m³ for gases (°C)
-)->Iterator[Batch]:                               # One batch a file
+)->Iterator[Batch]:                               # One batch per file
     "The files of a folder, one batch each."
-    found = data_files(path)
+    tables = data_files(path)
     if mapping is None:
-        for p in found: detect_format(p)
-    for p in found: yield read_file(p, mapping=mapping, temperature_c=temperature_c)
+        for table in tables: detect_format(table)
+    for table in tables: yield read_file(table, mapping=mapping, temperature_c=temperature_c)

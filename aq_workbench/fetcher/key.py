@@ -43,8 +43,8 @@ def no_key(
     settings:Settings   # Without a key
 )->OpenAQError:
     "The error for a key that nobody set."
-    hidden = ": OPENAQ_API_KEY is empty in the environment, which wins over .env" if key_place(
-        settings) == 'the environment' else ''
+    here = key_place(settings) == 'the environment'
+    hidden = ": OPENAQ_API_KEY is empty in the environment, which wins over .env" if here else ''
     return OpenAQError(f"no OpenAQ API key is set{hidden}",
                        f"write OPENAQ_API_KEY=... into {settings.home/'.env'}; a key is free at "
                        f"https://explore.openaq.org/register; {INSTEAD}", 401)

@@ -20,7 +20,8 @@ from typing import Annotated, Literal, NamedTuple
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ..core import AqwError, check_readings, parameter_name, TS, unit_factor, unit_name, UNITS, Unusable
+from ..core import check_readings, Missing, parameter_name, TS, unit_factor, unit_name, UNITS, Unreachable
+from ..core import Unusable
 
 # %% ../../nbs/03_fetcher/02_layouts.ipynb #e767e743
 class Batch(NamedTuple):
@@ -39,9 +40,10 @@ REFUSED_ROWS = {'reason':pl.String, 'line':pl.Int64, 'name':pl.String, 'row':pl.
 def read_text(
     path:str|Path   # A file
 )->str:             # Its text, without a byte order mark
-    "The text of a file; `Unusable` for one that cannot be read, is empty or is not UTF-8."
+    "The text of a file; an error for one that cannot be read, is empty or is not UTF-8."
     try: raw = Path(path).read_bytes()
-    except OSError as e: raise Unusable(f"cannot read {path}: {e.strerror}", "check the path") from e
+    except FileNotFoundError as e: raise Missing(f"cannot read {path}: {e.strerror}", "check the path") from e
+    except OSError as e: raise Unreachable(f"cannot read {path}: {e.strerror}", "check the path") from e
     if not raw.strip(): raise Unusable(f"{path} is empty", "delete it, or download it again")
     try: return raw.decode('utf-8-sig')
     except UnicodeDecodeError as e:
@@ -65,8 +67,8 @@ def check_lines(
     name:str              # For the error
 )->None:
     "`Unusable` for the first line that has not as many fields as the header."
-    header, count = fields(lines['text'][0], delimiter), lambda mark: pl.col('text').str.count_matches(mark,
-        literal=True)
+    header = fields(lines['text'][0], delimiter)
+    def count(mark): return pl.col('text').str.count_matches(mark, literal=True)
     if odd := sorted({c for c in header if header.count(c) > 1 or c[:1] == '#'}):
         raise Unusable(f"{name} has columns {odd} that stand twice or begin with #", "rename them")
     for line, text in lines.filter((count(delimiter) != len(header) - 1) | (count('"') % 2 == 1)).iter_rows():
@@ -95,7 +97,7 @@ def need_columns(
     columns:list[str],    # The columns that must be there
     name:str              # For the error
 )->None:
-    "`Unusable` that names the columns that lack and those that came."
+    "`Unusable` that names the columns that are missing and those that came."
     lost, came = [c for c in columns if c not in lines.columns], [c for c in lines.columns if c[:1] != '#']
     if lost:
         raise Unusable(f"{name} lacks the columns {lost}; it has {came}",
@@ -174,7 +176,7 @@ class Layout(Strict):
         "Either `columns` or `rows`, with units that can be converted."
         if bool(self.columns) == bool(self.rows): raise ValueError("give either `columns` or `rows`")
         try: [unit_factor(c.parameter, c.unit or UNITS[c.parameter]) for c in self.columns.values()]
-        except AqwError as e: raise ValueError(e.what) from e
+        except Unusable as e: raise ValueError(e.what) from e
         return self
 
 # %% ../../nbs/03_fetcher/02_layouts.ipynb #a7707ce1
@@ -207,13 +209,13 @@ def add_end(
     "The end of each averaging period in UTC; `Unusable` for a stamp that is no time or no moment."
     length = time.period_min if time.stamp == 'start' else 0
     whole_days, hours = (length, 0) if length % 1440 == 0 else (0, length)
-    local = (wall_time(time) + pl.duration(minutes=whole_days)).dt.replace_time_zone(zone, ambiguous='null',
-        non_existent='null').dt.convert_time_zone('UTC')
+    wall = wall_time(time) + pl.duration(minutes=whole_days)
+    local = wall.dt.replace_time_zone(zone, ambiguous='null', non_existent='null').dt.convert_time_zone('UTC')
     end = pl.coalesce(offset_time(time) + pl.duration(minutes=whole_days), local) + pl.duration(minutes=hours)
     rows = lines.with_columns(end.cast(TS).alias('#end'), wall_time(time).alias('#wall'))
     if (lost := rows.filter(pl.col('#end').is_null())).is_empty(): return rows.drop('#wall')
-    line, clock, text = *lost.select('#line', '#wall').row(0), ' '.join(t or '' for t in lost.select(time.columns)
-                                                                        .row(0))
+    line, clock = lost.select('#line', '#wall').row(0)
+    text = ' '.join(t or '' for t in lost.select(time.columns).row(0))
     if clock:
         raise Unusable(f"{name}, line {line}: {text!r} is skipped or shown twice by the clock of {zone}",
                        "if the file keeps standard time, give its zone as Etc/GMT-1 (one hour ahead of UTC)")
@@ -232,10 +234,10 @@ def parse_number(
     "A column's values, and where it holds something else."
     text, value = pl.col(column), pl.col(column).cast(pl.Float64, strict=False)
     if compass: value = pl.coalesce(value, text.str.to_uppercase().replace_strict(COMPASS, default=None))
-    gap = text.is_null() | text.is_in([*MISSING, *map(str, missing)]) | value.is_in([float(m) for m in missing
-        if not isinstance(m, str)]).fill_null(False)
-    return pl.when(~gap & value.is_finite()).then(value).alias(column), (~gap & ~value.is_finite()
-                                                                         .fill_null(False)).alias(column)
+    numbers = [float(m) for m in missing if not isinstance(m, str)]
+    gap = text.is_null() | text.is_in([*MISSING, *map(str, missing)]) | value.is_in(numbers).fill_null(False)
+    corrupt = ~gap & ~value.is_finite().fill_null(False)
+    return pl.when(~gap & value.is_finite()).then(value).alias(column), corrupt.alias(column)
 
 # %% ../../nbs/03_fetcher/02_layouts.ipynb #13d09d9a
 def take_numbers(
@@ -274,7 +276,7 @@ def refuse_columns(
     lines:pl.DataFrame,   # A file's rows
     used:set[str],        # Columns that the layout names
     name:str              # The file's name
-)->pl.DataFrame:          # One row a column, columns of `REFUSED_ROWS`
+)->pl.DataFrame:          # One row per column, columns of `REFUSED_ROWS`
     "The columns that nothing reads, with how many values each holds."
     idle = [c for c in lines.columns if c not in used and c[:1] != '#']
     rows = [(1, c, lines[c].is_in([*MISSING]).not_().sum()) for c in idle]
@@ -309,8 +311,9 @@ def long_cells(
     "The values of a file with one value a row."
     at = layout.rows
     rows = take_numbers(lines, {at.value: False}, layout.missing, name).filter(pl.col(at.value).is_not_null())
-    named = lambda column, f: pl.col(column).replace_strict({v: f(v) for v in rows[column].drop_nulls().unique()},
-                                                            default=None, return_dtype=pl.String)
+    def named(column, name_of):
+        names = {v: name_of(v) for v in rows[column].drop_nulls().unique()}
+        return pl.col(column).replace_strict(names, default=None, return_dtype=pl.String)
     rows = rows.with_columns(named(at.parameter, parameter_name).alias('#ours'),
                              named(at.unit, unit_name).fill_null('').alias('#unit'))
     cells = rows.drop_nulls('#ours').select(*CELL[:3], parameter='#ours', unit_raw='#unit', value_raw=at.value)
@@ -338,7 +341,7 @@ def add_values(
     "Values in the workbench's units; `Unusable` for a unit that cannot be converted."
     pairs = cells.select('parameter', 'unit_raw').unique(maintain_order=True)
     try: factors = [(p, u, UNITS[p], unit_factor(p, u, temperature_c)) for p, u in pairs.iter_rows()]
-    except AqwError as e: raise Unusable(f"{name}: {e.what}", e.do) from e
+    except Unusable as e: raise Unusable(f"{name}: {e.what}", e.do) from e
     factors = pl.DataFrame(factors, schema={'parameter':pl.String, 'unit_raw':pl.String, 'unit':pl.String,
                                             '#factor':pl.Float64}, orient='row')
     cells = cells.join(factors, on=['parameter', 'unit_raw'], maintain_order='left')
@@ -381,8 +384,7 @@ def one_an_hour(
 
 # %% ../../nbs/03_fetcher/02_layouts.ipynb #ff8ae8fe
 PLACE = {'#site':pl.String, 'city':pl.String, 'country':pl.String, 'location_id':pl.String, 'location':pl.String,
-         'lat':pl.Float64, 'lon':pl.Float64,
-         'tz':pl.String, 'licence':pl.String, '#reason':pl.String}
+         'lat':pl.Float64, 'lon':pl.Float64, 'tz':pl.String, 'licence':pl.String, '#reason':pl.String}
 
 # %% ../../nbs/03_fetcher/02_layouts.ipynb #3467a344
 def put_in_place(

@@ -4,15 +4,11 @@
 
 # %% auto #0
 __all__ = ['SANDBOX_CITIES', 'CARRIED', 'UNKNOWN', 'KNOWN', 'BEND', 'BLOWN', 'FLOOR', 'PPB_STATION', 'PPM_STATION',
-           'MORTAL_STATION', 'FORECAST_SD', 'SEEN', 'GAPS', 'GAP_RATE', 'SHARED_GAPS', 'OFTEN', 'STUCK_SPELLS',
-           'SENTINEL_SPELLS', 'IN_PPB', 'IN_PPM', 'PLANTED', 'OBSERVED', 'Profile', 'profile_of', 'local_parts',
-           'rhythm', 'fitted', 'in_scale', 'own_weather', 'weather', 'burst', 'mean_bursts', 'rain', 'bend', 'reined',
-           'restless', 'concentrations', 'stations_of', 'simulate_station', 'truth', 'lead_errors', 'issued_forecast',
-           'months_of', 'spells', 'spells_of', 'silences', 'in_unit', 'reported', 'faults_of', 'planted_rows',
-           'observed_sensor', 'observed']
+           'MORTAL_STATION', 'FORECAST_SD', 'Profile', 'profile_of', 'local_parts', 'rhythm', 'fitted', 'in_scale',
+           'own_weather', 'weather', 'burst', 'mean_bursts', 'rain', 'bend', 'reined', 'restless', 'concentrations',
+           'silences', 'stations_of', 'simulate_station', 'truth', 'lead_errors', 'issued_forecast']
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #338cd128
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,8 +18,8 @@ import numpy as np
 import polars as pl
 
 from .climate import APART_SD, between, city_field, CLIMATE, EPOCH, FIRST, GASES, hour_number, mix
-from .climate import MONTHS, noise, normals_of, red_noise, spread, station_field, usual, VARS, waves
-from ..core import City, find_city, MOLAR_MASS, molar_volume, SOURCE_LICENCE, TS, UNITS, Unusable, utc
+from .climate import noise, normals_of, red_noise, spread, station_field, usual, VARS, waves
+from ..core import City, find_city, SOURCE_LICENCE, TS, UNITS, Unusable, utc
 
 # %% ../../nbs/02_sandbox/01_world.ipynb #8500da4c
 SANDBOX_CITIES = ('Delhi', 'Beijing', 'London')
@@ -211,6 +207,17 @@ def concentrations(
     value = {p: v*rhythm(p, profile, t) for p, v in value.items()}
     return {**value, 'pm10':np.maximum(value['pm10'], value['pm25'])}
 
+# %% ../../nbs/02_sandbox/01_world.ipynb #a2b31ccb
+def silences(
+    name:list[int],   # Seed and city
+    first:int,        # First hour of the window, since the epoch
+    last:int          # Last hour of the window
+)->list[tuple[int, int]]:   # First and last hour of each silence that touches the window
+    "Spells in which the mortal station is dead."
+    begin = lambda y: hour_number(utc(f'{y}-08-01')) + 24*int(np.random.default_rng([*name, 96, y]).integers(0, 75))
+    years = range((EPOCH + timedelta(hours=first)).year - 1, (EPOCH + timedelta(hours=last)).year + 1)
+    return [s for s in ((begin(y), begin(y) + 24*150) for y in years) if s[0] <= last and s[1] >= first]
+
 # %% ../../nbs/02_sandbox/01_world.ipynb #2a05c79a
 PPB_STATION, PPM_STATION, MORTAL_STATION = 1, 2, 3   # NO2 in ppb, CO in ppm, silent for a part of each year
 
@@ -323,178 +330,3 @@ def issued_forecast(
     wrong |= {'precip':mean['precip'].to_numpy()[4 + late:4 + late + hours], 'blh':x['blh']*np.exp(e['blh'])}
     return (pl.DataFrame({'event_ts':mean['event_ts'][4:-4], **wrong})
             .select(pl.lit(issued, TS).alias('issued_at'), 'event_ts', *'temp dewp rh ws wd pres precip blh'.split()))
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #89b093f5
-SEEN = GASES + ['temp', 'rh', 'ws', 'wd', 'pres']
-
-def months_of(
-    first:int,   # First hour of a window, since the epoch
-    last:int     # Last hour of it
-)->list[tuple[int, int, int]]:   # Number, first hour, and first hour of the next
-    "The calendar months in which a spell may begin that touches a window."
-    start = MONTHS.astype('datetime64[h]')
-    ends = ((start + np.array([first, last + 1])).astype('datetime64[M]') - MONTHS).astype(int)
-    numbers = range(max(int(ends[0]) - 1, 0), int(ends[1]) + 1)
-    return [(m, *((MONTHS + np.arange(m, m + 2)).astype('datetime64[h]') - start).astype(int)) for m in numbers]
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #bb521724
-def spells(
-    name:list[int],   # Seed, city, stream
-    first:int,        # First hour of the window, since the epoch
-    last:int,         # Last hour of the window
-    rate:float,       # Spells an hour
-    lengths:dict,     # (shortest, longest) in hours -> share of spells
-    *, noon:int=12    # Local noon in UTC
-)->list[tuple[int, int]]:   # First and last hour of each spell that touches the window
-    "Spells at fault of one sensor, the same whatever the window."
-    touching, bounds = [], np.array([*lengths], float)
-    for month, start, stop in months_of(first, last):
-        rng = np.random.default_rng([*name, month])
-        n = rng.poisson(rate*(stop - start))
-        low, high = bounds[rng.choice(len(bounds), n, p=[*lengths.values()])].T
-        length = np.exp(rng.uniform(np.log(low), np.log(high + 1))).astype(int)
-        hour = (rng.choice(24, n, p=np.where(abs(np.arange(24) - 13) <= 3, 2, 1)/31) + noon - 12) % 24
-        begin = start + 24*rng.integers(0, (stop - start)//24, n) + hour
-        touching += [(int(b), int(b + k - 1)) for b, k in zip(begin, length) if b <= last and b + k > first]
-    return sorted(touching)
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #e4b15880
-GAPS = {(1, 1):.58, (2, 2):.23, (3, 3):.06, (4, 6):.065, (7, 24):.05, (25, 72):.012, (73, 300):.003}
-GAP_RATE, SHARED_GAPS = .0062, .14
-OFTEN = {'pm25':1., 'pm10':.75, 'so2':1., 'no2':1.3, 'co':2.3, 'o3':1.5}   # of the rate; weather .06
-STUCK_SPELLS, SENTINEL_SPELLS = {(6, 12):.7, (13, 36):.3}, {(1, 1):.7, (2, 4):.3}
-
-def spells_of(
-    parameter:str,    # One of `SEEN`
-    station:int,      # 0, 1, 2 …
-    name:list[int],   # Seed and city
-    first:int,        # First hour of the window, since the epoch
-    last:int,         # Last hour of the window
-    *, noon:int=12    # Local noon in UTC
-)->dict[str, list[tuple[int, int]]]:   # Kind -> spells
-    "What befalls a sensor: `gap`, `sentinel` and `stuck` spells."
-    def of(stream, rate, lengths): return spells([*name, stream], first, last, rate, lengths, noon=noon)
-    own = 1000 + 100*station + 3*SEEN.index(parameter)   # the first of three streams of this sensor
-    gaps = of(own, OFTEN.get(parameter, .06)*GAP_RATE*(1 - SHARED_GAPS), GAPS)
-    if parameter not in OFTEN: return {'gap':gaps}
-    return {'gap':sorted(gaps + of(999, GAP_RATE*SHARED_GAPS, GAPS)),
-            'sentinel':of(own + 1, .0004, SENTINEL_SPELLS), 'stuck':of(own + 2, .0003, STUCK_SPELLS)}
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #a2b31ccb
-def silences(
-    name:list[int],   # Seed and city
-    first:int,        # First hour of the window, since the epoch
-    last:int          # Last hour of the window
-)->list[tuple[int, int]]:   # First and last hour of each silence that touches the window
-    "Spells in which the mortal station is dead."
-    begin = lambda y: hour_number(utc(f'{y}-08-01')) + 24*int(np.random.default_rng([*name, 96, y]).integers(0, 75))
-    years = range((EPOCH + timedelta(hours=first)).year - 1, (EPOCH + timedelta(hours=last)).year + 1)
-    return [s for s in ((begin(y), begin(y) + 24*150) for y in years) if s[0] <= last and s[1] >= first]
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #c1ffd30b
-def in_unit(
-    parameter:str,       # As `UNITS` names it
-    unit:str,            # That the instrument reports
-    values:np.ndarray    # In the parameter's own unit
-)->np.ndarray:           # In the instrument's, rounded
-    "Values as an instrument shows them."
-    scale = {'ppb':1., 'ppm':1e-3}.get(unit)
-    if not scale: return np.round(values, 1)
-    return np.round(values*scale*molar_volume(25.)/MOLAR_MASS[parameter], 1 if unit == 'ppb' else 4)
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #f86731b6
-def reported(
-    parameter:str,       # As `UNITS` names it
-    unit:str,            # That the instrument reports
-    value:np.ndarray,    # The truth, in the parameter's own unit
-    zero:np.ndarray,     # Standard normal draws: the error near zero
-    hours:np.ndarray,    # Since the epoch
-    faults:dict,         # Kind -> spells
-    before:Callable      # Gives the true value at an hour that lies before the window
-)->tuple[np.ndarray, np.ndarray]:   # Values (NaN where missing); which are negative
-    "One sensor's hours with its faults."
-    noisy = (value < 4) & (parameter in OFTEN) & (parameter != 'co')
-    shown = np.where(noisy, value + 1.2*zero, value)
-    for a, b in faults.get('stuck', []):
-        last = shown[hours == a] if (hours == a).any() else before(a)
-        shown = np.where((hours >= a) & (hours <= b), last, shown)
-    shown = in_unit(parameter, unit, shown)
-    below = shown < 0 if parameter in OFTEN else np.zeros(len(shown), bool)
-    for kind, mark in (('sentinel', -999.), ('gap', np.nan), ('died', np.nan)):
-        for a, b in faults.get(kind, []): shown[(hours >= a) & (hours <= b)] = mark
-    return shown, below & (shown < 0) & (shown > -999)
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #4e25255e
-IN_PPB, IN_PPM = ('no2', PPB_STATION), ('co', PPM_STATION)
-
-def faults_of(
-    parameter:str,   # One of `SEEN`
-    station:int,     # 0, 1, 2 …
-    place:City,      # Where it stands
-    first:int,       # First hour of the window, since the epoch
-    last:int,        # Last hour of the window
-    *, seed:int=0    # Of the simulated world
-)->dict[str, list[tuple[int, int]]]:   # Kind -> spells
-    "All spells of a sensor, with the silence of the station that falls silent."
-    name = [seed, crc32(place.slug.encode())]
-    faults = spells_of(parameter, station, name, first, last, noon=round(12 - place.lon/15))
-    return faults | {'died':silences(name, first, last)} if station == MORTAL_STATION else faults
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #ec283708
-PLANTED = {'kind':pl.String, 'location_id':pl.String, 'sensor_id':pl.String, 'parameter':pl.String, 'start':TS,
-           'end':TS}
-
-def planted_rows(
-    faults:dict,            # Kind -> spells
-    negative:pl.Series,     # Ends of the hours with a value below zero
-    sensor:tuple,           # location_id, sensor_id, parameter
-    *, odd_unit:bool        # Whether it reports in a unit that is not its parameter's
-)->list[tuple]:             # Columns of `PLANTED`
-    "What was planted in one sensor."
-    def ends(a, b): return EPOCH + timedelta(hours=a), EPOCH + timedelta(hours=b)
-    whole_station = (sensor[0], None, None)
-    rows = [(kind, *(whole_station if kind == 'died' else sensor), *ends(*spell))
-            for kind, spells in faults.items() for spell in spells]
-    rows += [('negative', *sensor, at, at) for at in negative]
-    return rows + [('unit', *sensor, FIRST, None)]*odd_unit
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #addbf612
-OBSERVED = {'location_id':pl.String, 'sensor_id':pl.String, 'parameter':pl.String, 'unit':pl.String, 'event_ts':TS,
-            'value':pl.Float64}
-
-def observed_sensor(
-    part:pl.DataFrame,   # The truth of one station
-    parameter:str,       # One of `SEEN`
-    city:str,            # Its name
-    seed:int             # Of the simulated world
-)->tuple[pl.DataFrame, list[tuple]]:   # Columns of `OBSERVED`, and of `PLANTED`
-    "What one sensor says, and what was planted in it."
-    place, location = find_city(city), part['location_id'][0]
-    station, number = int(location) % 100, SEEN.index(parameter)
-    sensor, unit = f"{location}{number:02d}", {IN_PPB:'ppb', IN_PPM:'ppm'}.get((parameter, station), UNITS[parameter])
-    hours = ((part['event_ts'] - EPOCH).dt.total_seconds()//3600).to_numpy()
-    first, last = int(hours[0]), int(hours[-1])
-    def before(hour):
-        at = EPOCH + timedelta(hours=hour)
-        return truth(city, at - timedelta(hours=1), at, stations=station + 1, seed=seed)[parameter][-1]
-    faults = faults_of(parameter, station, place, first, last, seed=seed)
-    zero = noise(place.slug, 300 + len(SEEN)*station + number, 1, last + 1, seed=seed)[0][hours]
-    values, below = reported(parameter, unit, part[parameter].to_numpy(), zero, hours, faults, before)
-    planted = planted_rows(faults, part['event_ts'].filter(pl.Series(below)), (location, sensor, parameter),
-                           odd_unit=unit != UNITS[parameter])
-    named = [pl.lit(text).alias(c) for c, text in (('sensor_id', sensor), ('parameter', parameter), ('unit', unit))]
-    rows = part.select('location_id', *named, 'event_ts', pl.Series('value', values))
-    return rows.filter(pl.col('value').is_not_nan()), planted
-
-# %% ../../nbs/02_sandbox/01_world.ipynb #f750cdc7
-def observed(
-    truth_frame:pl.DataFrame,   # From `truth`
-    *, city:str,                # Its name
-    seed:int=0                  # Of the simulated world
-)->tuple[pl.DataFrame, pl.DataFrame]:   # Columns of `OBSERVED`, and of `PLANTED`
-    "A city as its network reports it, and what is wrong with that."
-    stations = truth_frame.partition_by('location_id', maintain_order=True)
-    sensors = [observed_sensor(part, p, city, seed) for part in stations for p in SEEN]
-    planted = pl.DataFrame([row for _, rows in sensors for row in rows], schema=PLANTED, orient='row')
-    rows = pl.concat([pl.DataFrame(schema=OBSERVED), *(frame for frame, _ in sensors)])
-    return rows, planted.unique(maintain_order=True)
