@@ -9,7 +9,8 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from aq_workbench.sandbox.world import observed, truth
+from aq_workbench.sandbox.network import observed
+from aq_workbench.sandbox.world import truth
 
 GASES = ["pm25", "pm10", "so2", "no2", "co", "o3"]
 MONTHS = {"Beijing": [93.9, 87.8, 94.6, 72.7, 63.2, 69.0, 71.6, 53.5, 61.4, 91.8, 93.4, 103.9],

@@ -16,9 +16,10 @@ from conftest import PATIENCE
 
 from aq_workbench.core import AqwError, now, READING, Settings, utc
 from aq_workbench.fetcher import LiveDataFetcher
-from aq_workbench.fetcher.openaq import HOUR, LATEST, LICENCE_FIELDS, LOCATION, OpenAQ, OpenAQError, PARAMETER, parameter_ids
-from aq_workbench.fetcher.openaq import parse_hours, parse_latest, parse_licences, parse_locations, parse_parameters
-from aq_workbench.fetcher.openaq import parse_sensors, results_of, SENSOR, zulu
+from aq_workbench.fetcher.openaq import OpenAQ, OpenAQError, zulu
+from aq_workbench.fetcher.parsing import HOUR, LATEST, LICENCE_FIELDS, LOCATION, PARAMETER, parameter_ids
+from aq_workbench.fetcher.parsing import parse_hours, parse_latest, parse_licences, parse_locations, parse_parameters
+from aq_workbench.fetcher.parsing import parse_sensors, results_of, SENSOR
 from aq_workbench.sandbox import run_sandbox
 from aq_workbench.store import FeatureStore
 

@@ -10,7 +10,8 @@ from conftest import ROOT
 
 from aq_workbench.core import find_city, utc
 from aq_workbench.sandbox import SANDBOX_CITIES
-from aq_workbench.sandbox.world import issued_forecast, observed, profile_of, stations_of, truth
+from aq_workbench.sandbox.network import observed
+from aq_workbench.sandbox.world import issued_forecast, profile_of, stations_of, truth
 
 BENCH = runpy.run_path(str(ROOT / "benchmarks/sandbox_tolerances.py"))
 

@@ -1,14 +1,15 @@
-"""Settings and clock, errors, the columns of a reading and their units, cities and places."""
+"""Errors, paths, settings and clock, the columns of a reading and their units, cities and places."""
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "settings": ["addressable", "AqwError", "as_polars", "below", "check_kind", "check_mark", "check_readings",
-                 "clock_note", "data_root", "id_column", "id_text", "IDS", "ids_as_text", "KINDS", "LAG_H",
-                 "machine_error", "mark_root", "MOLAR_MASS", "molar_volume", "new_mark", "now", "open_root",
-                 "parameter_name", "parse_mark", "path_name", "POLLUTANTS", "quoted", "READING", "reports_root",
-                 "Settings", "source_lag", "tracking_uri", "TS", "typed_moment", "typed_path", "unit_factor",
-                 "unit_name", "UNITS", "unprintable", "utc", "WEATHER"],
+    "errors": ["AqwError", "Broken", "Busy", "machine_error", "Missing", "quoted", "Unreachable", "Unusable"],
+    "methods": ["patch"],
+    "paths": ["addressable", "below", "path_name", "typed_path", "unprintable"],
+    "settings": ["check_mark", "clock_note", "data_root", "KINDS", "mark_root", "new_mark", "now", "open_root",
+                 "parse_mark", "reports_root", "Settings", "tracking_uri", "typed_moment", "utc"],
+    "readings": ["as_polars", "check_kind", "check_readings", "id_column", "id_text", "IDS", "ids_as_text", "LAG_H",
+                 "MOLAR_MASS", "molar_volume", "parameter_name", "POLLUTANTS", "READING", "source_lag",
+                 "SOURCE_LICENCE", "TS", "unit_factor", "unit_name", "UNITS", "WEATHER"],
     "gazetteer": ["City", "city_at", "city_slug", "distance_km", "find_city", "near_cities", "plain_name",
                   "search_cities"],
-    "methods": ["patch"],
 })

@@ -22,12 +22,11 @@ SENTINEL = -99.   # Raw values at or below it stand for "missing" in some instru
 # %% ../../nbs/04_quality/00_rules.ipynb #5f0df4da
 def rules()->dict[str, pl.Expr]:   # Flag -> where it applies
     "The rules of a single row."
-    value, bound = pl.col('value'), lambda i: pl.col('parameter').replace_strict({p: float(b[i]) for p,
-                                                                                  b in RANGES.items()},
-                                                                                 return_dtype=pl.Float64)
+    value, parameter = pl.col('value'), pl.col('parameter')
+    def bound(i): return parameter.replace_strict({p: float(b[i]) for p, b in RANGES.items()}, return_dtype=pl.Float64)
     sentinel = pl.coalesce('value_raw', value) <= SENTINEL
     return {'sentinel': sentinel,
-            'negative': ~sentinel & (value < 0) & pl.col('parameter').is_in(POLLUTANTS),
+            'negative': ~sentinel & (value < 0) & parameter.is_in(POLLUTANTS),
             'out_of_range': ~sentinel & ~value.is_between(bound(0), bound(1))}
 
 # %% ../../nbs/04_quality/00_rules.ipynb #7a5bd44f
@@ -35,12 +34,11 @@ def flag_readings(
     readings:pl.DataFrame   # Columns of `core.READING`
 )->pl.DataFrame:            # The same rows, `flags` completed
     "Readings with `sentinel`, `negative` and `out_of_range` where they apply."
-    held = pl.col('flags').fill_null('')
-    new = [pl.when(where & ~held.str.contains(name, literal=True)).then(pl.lit(name)) for name,
-           where in rules().items()]
-    kept = pl.when(held != '').then(held)
-    return readings.with_columns(pl.concat_str([kept, *new], separator=';', ignore_nulls=True).fill_null('')
-                                 .alias('flags'))
+    given = pl.col('flags').fill_null('')
+    new = [pl.when(applies & ~given.str.contains(name, literal=True)).then(pl.lit(name))
+           for name, applies in rules().items()]
+    joined = pl.concat_str([pl.when(given != '').then(given), *new], separator=';', ignore_nulls=True)
+    return readings.with_columns(flags=joined.fill_null(''))
 
 # %% ../../nbs/04_quality/00_rules.ipynb #c5a79a3c
 def usable()->pl.Expr:   # True where a row may be used for modelling

@@ -2,6 +2,6 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "world": ["KNOWN"],
-    "server": ["listening", "run_sandbox", "SANDBOX_CITIES", "sandbox_client", "serving"],
+    "world": ["KNOWN", "SANDBOX_CITIES"],
+    "server": ["listening", "run_sandbox", "sandbox_client", "serving"],
 })

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['EPOCH', 'FIRST', 'MONTHS', 'VARS', 'GASES', 'SMOOTH', 'BANDS', 'FRONT', 'APART', 'APART_SD', 'CLIMATE', 'SPREAD',
-           'NORMALS', 'ZONES', 'hour_number', 'noise', 'red_noise', 'with_fronts', 'triangle', 'mix', 'settled',
-           'city_field', 'station_field', 'waves', 'spread', 'table_rows', 'normals_of', 'between', 'warmth', 'usual']
+           'NORMALS', 'ZONES', 'hour_number', 'noise', 'red_noise', 'with_fronts', 'figures', 'triangle', 'mix',
+           'settled', 'city_field', 'station_field', 'waves', 'spread', 'normals_of', 'between', 'warmth', 'usual']
 
-# %% ../../nbs/02_sandbox/00_climate.ipynb #7aa5bce0
+# %% ../../nbs/02_sandbox/00_climate.ipynb #5e55fe9a
+import tomllib
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from zlib import crc32
 
 import numpy as np
@@ -33,22 +35,22 @@ def noise(
     stream:int,   # Which independent series
     rows:int,     # How many of them
     hours:int,    # From the epoch on
-    *, seed:int=0
+    *, seed:int=0 # Of the simulated world
 )->np.ndarray:    # Standard normal, rows x hours
     "White noise of a city; an hour's draw depends on nothing but the arguments that name it."
     last = (MONTHS.astype('datetime64[h]') + hours).astype('datetime64[M]')
     starts = np.arange(MONTHS, last + 2).astype('datetime64[h]')
     name = [seed, crc32(slug.encode()), stream]
-    draws = [np.random.default_rng([*name, m]).standard_normal((n, rows)) for m,
-             n in enumerate(np.diff(starts).astype(int))]
+    months = enumerate(np.diff(starts).astype(int))
+    draws = [np.random.default_rng([*name, month]).standard_normal((n, rows)) for month, n in months]
     return np.concatenate(draws).T[:, :hours]
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #8348ae6c
 def red_noise(
-    x:np.ndarray,      # White noise, time along the last axis
-    hours:float,       # Memory (h)
-    *, smooth:bool=False
-)->np.ndarray:         # Unit variance
+    x:np.ndarray,          # White noise, time along the last axis
+    hours:float,           # Memory (h)
+    *, smooth:bool=False   # Twice, for what builds up and decays
+)->np.ndarray:             # Unit variance
     "Noise with an exponential memory; `smooth` applies the filter twice."
     from scipy.signal import lfilter
     p = np.exp(-1/hours)
@@ -62,26 +64,24 @@ def with_fronts(
     "White noise whose lowest draws are fronts."
     return .56*x - 14*(x < -2.77) + 14*.0028
 
-# %% ../../nbs/02_sandbox/00_climate.ipynb #d77a4d8c
+# %% ../../nbs/02_sandbox/00_climate.ipynb #b33cf96f
 VARS = 'pm25 pm10 so2 no2 co o3 temp dewp pres ws u v'.split()
 GASES = VARS[:6]
 SMOOTH = 12, 3.5   # h; these two are filtered twice
-BANDS = ({80:"""8|15 19|-11 3 48|7 -3 20 22|6 -9 -1 8 8|5 20 1 -11 -11 32|2 43 10 29 -19 0 37|24 -15 -8 15 -8 -12 35 20|48 -21 6 -1 23 -5 -25 2 2
-    |-10 14 -8 -11 -2 0 -12 2 0 3|-4 20 3 -4 -6 4 -8 4 0 2 1|5 5 -11 -5 -5 3 -1 5 0 1 0 1""",
-  12:"""86|74 18|74 8 14|58 20 2 9|77 -5 10 -7 20|-16 23 -21 -34 2 6|28 12 -6 13 8 -2 2|72 -22 -8 -2 8 -4 3 6|-33 -8 45 -40 -4 17 -18 -25 7
-    |-38 -7 -15 -14 -5 -1 4 8 -2 1|-31 -11 -18 11 -6 0 -2 -4 2 -1 2|35 5 20 0 -13 1 -3 -2 1 0 0 1""",
-  3.5:"""43|50 20|23 -4 41|44 -15 3 47|46 -12 10 12 18|-42 16 13 -40 -7 43|-31 21 4 -19 -13 14 40|16 2 -1 12 8 -2 -16 12|-9 -1 -2 3 -1 -2 -1 0 1
-    |-19 32 8 -39 -4 11 13 -2 0 2|8 12 13 -12 -9 18 16 25 0 -1 3|8 -9 21 -8 -16 23 9 47 -1 -4 6 2""",
-  2:"""6|13 22|10 1 22|11 6 -1 26|8 3 4 5 18|5 -3 4 -14 3 21|10 -4 7 4 8 -13 9|-4 4 3 2 0 6 1 4|1 3 1 2 0 0 0 0 1
-    |14 3 -1 7 6 -17 -16 20 -28 44|3 -5 -2 2 0 -2 -14 47 18 -16 53|-3 2 1 -2 -1 4 27 -21 -12 13 36 36"""})
 
-# %% ../../nbs/02_sandbox/00_climate.ipynb #7b45ca25
+@cache
+def figures()->dict:   # bands, apart, normals, zones
+    "The tables of figures that come with the package."
+    return tomllib.loads((files('aq_workbench')/'assets'/'sandbox'/'climate.toml').read_text(encoding='utf-8'))
+
+BANDS = {float(hours): rows for hours, rows in figures()['bands'].items()}   # Memory (h) -> rows of a triangle
+
+# %% ../../nbs/02_sandbox/00_climate.ipynb #a4039eaf
 def triangle(
-    text:str   # Rows divided by `|`, hundredths
-)->np.ndarray: # Lower triangular
-    "A lower triangular matrix from its text."
-    rows = [[float(x)/100 for x in row.split()] for row in text.split('|')]
-    return np.array([row + [0.]*(len(rows) - len(row)) for row in rows])
+    rows:list[list[float]]   # Hundredths, a number more in each row
+)->np.ndarray:               # Lower triangular
+    "A lower triangular matrix from its rows."
+    return np.array([[x/100 for x in row] + [0.]*(len(rows) - len(row)) for row in rows])
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #6ff59ec8
 def mix(
@@ -108,36 +108,35 @@ def city_field(
     slug:str,        # City
     hours:int,       # From the epoch on
     memory:float=1., # Stretches every memory
-    seed:int=0
+    seed:int=0       # Of the simulated world
 )->np.ndarray:       # len(VARS) x hours, about unit variance
     "Anomalies that a whole city shares."
     n, front = len(VARS), red_noise(with_fronts(noise(slug, 9, 1, hours, seed=seed)[0]), 12*memory)
     total = np.array([[FRONT.get(v, 0.)] for v in VARS])*front
-    for i, (tau, text) in enumerate(BANDS.items()):
+    for i, (tau, rows) in enumerate(BANDS.items()):
         x = noise(slug, i, n, hours, seed=seed)
         y = red_noise(x, tau*memory, smooth=tau in SMOOTH)
         if tau == 12:
             y = settled(y, 150*memory)
             y[0] = .94*y[0] + .34*front
-        total = total + mix(triangle(text), y)
+        total = total + mix(triangle(rows), y)
     total.setflags(write=False)
     return total
 
-# %% ../../nbs/02_sandbox/00_climate.ipynb #de3671bc
-APART = {24:"60|33 40|15 7 78|26 9 3 65|29 7 4 9 68|-16 -10 2 -21 1 60",
-         1.2:"80|51 69|17 5 58|28 16 10 63|34 14 15 23 50|-18 -12 0 -50 2 54"}
+# %% ../../nbs/02_sandbox/00_climate.ipynb #f4df28be
+APART = {float(hours): rows for hours, rows in figures()['apart'].items()}   # Memory (h) -> rows of a triangle
 APART_SD = dict(zip(VARS, (.347, .372, .4, 1.009, .312, 1.205, .8, 1.2, 1.2, .26, .5, .42)))
 
 def station_field(
     slug:str,      # City
     station:int,   # 0, 1, 2 …
     hours:int,     # From the epoch on
-    *, seed:int=0
+    *, seed:int=0  # Of the simulated world
 )->np.ndarray:     # len(VARS) x hours, in the scale of each quantity
     "A station's departures from its city."
     x = noise(slug, 100 + station, 2*len(GASES) + 6, hours, seed=seed)
     x[6] = ((x[6] + .5*np.sign(x[6])*x[6]**4)/5.8).clip(-10, 10)
-    near = sum(mix(triangle(text), red_noise(part, tau)) for (tau, text), part in zip(APART.items(), (x[:6], x[6:12])))
+    near = sum(mix(triangle(rows), red_noise(part, tau)) for (tau, rows), part in zip(APART.items(), (x[:6], x[6:12])))
     return np.concatenate([near, red_noise(x[12:], 1.5)])*np.array([*APART_SD.values()])[:, None]
 
 # %% ../../nbs/02_sandbox/00_climate.ipynb #4197115f
@@ -179,42 +178,21 @@ def spread(
     mean, c, s = SPREAD[name]
     return mean + c*np.cos(2*np.pi*year) + s*np.sin(2*np.pi*year)
 
-# %% ../../nbs/02_sandbox/00_climate.ipynb #2d93c1fa
-NORMALS = {
-    'beijing':"""temp -1.8 .8 8.2 15.1 21.6 24.3 27.2 26.5 20.5 13.6 5 -.3|range 9.5 9.6 12.1 12.5 12.2 9.9 9.4 10.1 9.5 10.7 9.5 9.3
-        |dewp -15.1 -12.7 -7.4 .7 7.3 16.1 19.8 18.9 14.1 5.3 -4.5 -12.4|ws 1.84 2.01 1.95 2.07 1.99 1.46 1.42 1.37 1.27 1.33 1.55 1.9
-        |pres 1022.2 1020.8 1014 1009.5 1002.3 999.8 998.2 1001.4 1009.4 1015.2 1019.2 1021.8
-        |precip .2 8 7 20 32 105 159 77 94 12 16 1|wet .1 2 1 3 3 10 10 7 9 2 3 .3|temp_sd 3.3|pres_sd 5.1""",
-    'delhi':"""temp 13.9 17.4 22.8 28.9 32.8 33.4 31.7 30.6 29.4 26.1 20.5 15.6|range 12.4 13.7 14.4 15.5 14.3 11.2 7.8 7.5 9 13.4 15.4 14.5
-        |dewp 8.5 10 12 12.5 16 22 25.5 26 23.5 17.5 12.5 9.5|ws 1.6 1.9 2.2 2.4 2.6 2.8 2.3 2.1 1.9 1.4 1.2 1.3
-        |pres 991.5 989.5 986 981.5 977 973 973 975.5 979.5 986 990 992
-        |precip 19 22 19 13 29 81 196 227 128 14 4 8|wet 2 2 2 2 3 5 11 11 6 1 .5 1|temp_sd 2.3|pres_sd 2.8""",
-    'london':"""temp 5.6 5.8 7.9 10.5 13.7 16.8 19 18.7 15.9 12.3 8.4 5.9|range 5.7 6.2 7.6 9.1 9.3 9.6 9.7 9.3 8.6 7 6.2 5.6
-        |dewp 2.4 2.1 3.2 4.6 7.8 10.6 12.5 12.9 11.1 8.7 5.5 3.1|ws 4.7 4.6 4.5 4.2 4.1 3.9 3.8 3.7 3.7 3.9 4 4.4
-        |pres 1012 1012.5 1012 1011.5 1012.5 1013 1013 1012.5 1013.5 1011.5 1011 1012
-        |precip 59 45 39 42 46 47 46 53 50 65 67 57|wet 12 10 9 9 8 8 8 8 8 11 11 11|temp_sd 3|pres_sd 9.5"""}
+# %% ../../nbs/02_sandbox/00_climate.ipynb #ab19b2a1
+NORMALS = figures()['normals']   # City -> name -> twelve months, or one figure for all
 
-# %% ../../nbs/02_sandbox/00_climate.ipynb #5dacdc0e
-ZONES = ("""lat 0 10 20 30 40 50 60 70|temp 27 27 25 20 14 10 5 -3|season .6 1.2 3.5 6.5 9.5 9 10 13|range 8 9 10 11 10 8 7 6|dry 3.7 4.4 5.8 7.3 5.8 4.3 3.6 3.2
-    |ws 2 2.5 3 2.8 3 3.6 3.5 3.5|pres 1010 1011 1013 1016 1016 1014 1011 1010|precip 170 110 80 45 60 60 60 40|wet 14 10 7 5 8 10 11 9
-    |temp_sd .9 1.1 1.8 2.8 3.3 3.2 3.5 4|pres_sd 1.3 1.5 2.5 4 5.5 8 9.5 10""")
+# %% ../../nbs/02_sandbox/00_climate.ipynb #e4750c2f
+ZONES = figures()['zones']   # Name -> a figure for each of the latitudes in `lat`
 
-def table_rows(
-    text:str   # Rows divided by `|`, each with its name first
-)->dict[str, np.ndarray]:
-    "A table of named rows from its text."
-    return {name: np.array(values, float) for name, *values in map(str.split, text.split('|'))}
-
-# %% ../../nbs/02_sandbox/00_climate.ipynb #f97ebd2c
+# %% ../../nbs/02_sandbox/00_climate.ipynb #6a4a4a66
 @lru_cache
 def normals_of(
     slug:str,    # City
-    lat:float    # Degrees north, for a city that the table lacks
+    lat:float    # Degrees north, for a city that has no table
 )->dict[str, np.ndarray]:   # temp range dewp ws pres precip wet temp_sd pres_sd, twelve months from midwinter
     "A city's monthly normals: its own, else those of its latitude."
-    if slug in NORMALS: return {name: row + np.zeros(12) for name, row in table_rows(NORMALS[slug]).items()}
-    zones = table_rows(ZONES)
-    here = {name: np.interp(abs(lat), zones['lat'], row) + np.zeros(12) for name, row in zones.items()}
+    if slug in NORMALS: return {name: np.array(row, float) + np.zeros(12) for name, row in NORMALS[slug].items()}
+    here = {name: np.interp(abs(lat), ZONES['lat'], row) + np.zeros(12) for name, row in ZONES.items()}
     # the coldest day is 20 January
     temp = here['temp'] - here['season']*np.cos(2*np.pi*((np.arange(12) + .5)/12 - .055))
     return here | {'temp':temp, 'dewp':temp - here['dry']}
@@ -238,10 +216,10 @@ def warmth(
     return course(day)/np.ptp(course(np.arange(96)/96))
 
 def usual(
-    name:str,     # A row of `normals_of`
-    normals:dict,
-    t:dict        # year and day as parts, as `waves` takes them
-)->np.ndarray:
+    name:str,       # A row of `normals_of`
+    normals:dict,   # Of a city, from `normals_of`
+    t:dict          # year and day as parts, as `waves` takes them
+)->np.ndarray:      # In the row's unit
     "What a city's normals say of an hour."
     month = between(normals[name], t['year'])
     if name != 'temp': return month
