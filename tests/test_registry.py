@@ -17,7 +17,8 @@ from sklearn.linear_model import LinearRegression
 from aq_workbench.core import AqwError, check_readings, data_root, Settings, tracking_uri, utc
 from aq_workbench.models import add_targets, build_features, Forecaster
 from aq_workbench.registry import digest, ModelRegistry, with_scores
-from aq_workbench.registry.stages import checked_record, start_run, text_of
+from aq_workbench.registry.records import checked_record, text_of
+from aq_workbench.registry.stages import start_run
 
 ROOT = Path(__file__).parents[1]
 LISTEN = """

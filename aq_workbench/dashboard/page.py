@@ -25,7 +25,8 @@ import polars as pl
 from ..core import AqwError, now, quoted, Settings
 from ..training import issued_cities, newest_forecasts, recent_outcomes
 from ..monitor import daily_error, last_verdict, performance
-from ..plots import drift_rows, plot_error, plot_forecast
+from ..drift import drift_rows
+from ..plots import plot_error, plot_forecast
 from ..store import city_rows, FeatureStore
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #ecbace9d

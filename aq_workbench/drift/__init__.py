@@ -2,5 +2,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "detector": ["DataDriftDetector"],
+    "detector": ["DataDriftDetector", "drift_rows"],
 })

@@ -31,14 +31,14 @@ def known_hours(
     readings:pl.DataFrame   # Readings, long
 )->pl.DataFrame:            # location_id, issued_at (the hour when it was known), parameter, value
     "Usable hourly measurements that came on time; `AqwError` where no hourly PM2.5 is left."
-    hourly = readings.filter(pl.col('period_min') == 60, usable(), pl.col('value').is_not_null(),
-                             known_at() <= pl.col('event_ts') + source_lag(),
-                             ~pl.col('source').str.starts_with('weather-forecast'))
+    on_time = known_at() <= pl.col('event_ts') + source_lag()
+    measured = ~pl.col('source').str.starts_with('weather-forecast')
+    hourly = readings.filter(usable(), on_time, measured, pl.col('period_min') == 60, pl.col('value').is_not_null())
     if 'pm25' not in hourly['parameter']:
-        raise AqwError(
-f"no usable hourly PM2.5; {readings.height} rows came, parameters {readings['parameter'].unique().sort().to_list()}, "
-f"averaging times {readings['period_min'].unique().sort().to_list()} min",
-"bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
+        came = {name: readings[name].unique().sort().to_list() for name in ('parameter', 'period_min')}
+        raise AqwError(f"no usable hourly PM2.5; {readings.height} rows came, parameters {came['parameter']}, "
+                       f"averaging times {came['period_min']} min",
+                       "bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
     return hourly.select('location_id', 'parameter', 'value', issued_at=ceil_hour(known_at()))
 
 # %% ../../nbs/06_models/00_features.ipynb #d856bc98
@@ -46,7 +46,8 @@ AIR = [*POLLUTANTS, *(p for p in WEATHER if p != 'wd'), 'wd_east', 'wd_north']
 
 def wide_hours(
     hours:pl.DataFrame   # What `known_hours` gave
-)->pl.DataFrame:         # One row a place and hour, one column for each name in `AIR`, null where there is no value
+    # One row for each place and hour, a column for each name in `AIR`, null where there is no value
+)->pl.DataFrame:
     "Hours in wide form; two sensors of one place are averaged, wind direction as a vector."
     wd, angle = hours.filter(pl.col('parameter') == 'wd'), pl.col('value').radians()
     hours = pl.concat([hours.filter(pl.col('parameter') != 'wd'),
@@ -73,10 +74,12 @@ def city_grid(
     mean = wide.group_by('issued_at').agg(exact_mean(c) for c in others)
     hours = wide.select(pl.datetime_range(pl.col('issued_at').min(), pl.col('issued_at').max(), '1h'))
     stations = wide.filter(pl.col('pm25').is_not_null()).select(pl.col('location_id').unique())
-    grid = stations.join(hours, how='cross').join(wide, on=['location_id', 'issued_at'], how='left')
-    grid = (grid.join(mean, on='issued_at', how='left', suffix='_city')
-            .with_columns(pl.coalesce(c, f'{c}_city') for c in others))
-    return grid.sort('location_id', 'issued_at').select('location_id', 'issued_at', *AIR)
+    return (stations.join(hours, how='cross')
+            .join(wide, on=['location_id', 'issued_at'], how='left')
+            .join(mean, on='issued_at', how='left', suffix='_city')
+            .with_columns(pl.coalesce(c, f'{c}_city') for c in others)
+            .sort('location_id', 'issued_at')
+            .select('location_id', 'issued_at', *AIR))
 
 # %% ../../nbs/06_models/00_features.ipynb #06d435dd
 def vapour_pressure(
@@ -106,15 +109,24 @@ def add_city(
     return grid.with_columns(near_pm25=near, near_diff=pl.col('pm25') - near, *means)
 
 # %% ../../nbs/06_models/00_features.ipynb #51d3399d
-def lag(name, hours)->pl.Expr:
+def lag(
+    name:str,   # Column
+    hours:int   # How far back
+)->pl.Expr:     # Named `<name>_lag_<hours>`
     "The value `hours` before."
     return pl.col(name).shift(hours).over('location_id').alias(f'{name}_lag_{hours}')
 
-def change(name, hours)->pl.Expr:
+def change(
+    name:str,   # Column
+    hours:int   # How far back
+)->pl.Expr:     # Named `<name>_change_<hours>`
     "The rise since `hours` before."
     return (pl.col(name) - pl.col(name).shift(hours).over('location_id')).alias(f'{name}_change_{hours}')
 
-def mean(name, hours)->pl.Expr:
+def mean(
+    name:str,   # Column
+    hours:int   # Length of the window
+)->pl.Expr:     # Named `<name>_mean_<hours>`
     "Mean of the last `hours`, where more than half of them have a value."
     return exact_mean(name, hours).over('location_id').alias(f'{name}_mean_{hours}')
 
@@ -135,9 +147,10 @@ FEATURES = [*NOW, *(e.meta.output_name() for e in BEFORE)]
 # %% ../../nbs/06_models/00_features.ipynb #1512ffc5
 def build_features(
     readings:pl.DataFrame   # Readings, long: rows of one city that were on time
-)->pl.DataFrame:            # location_id, issued_at and the columns of `FEATURES`, one row a station and hour
-    "Features on a whole hourly grid, each from what was known at `issued_at`; `AqwError` where there is no hourly PM2.5."
-    frame = add_city(add_hour(city_grid(wide_hours(known_hours(readings))))).with_columns(BEFORE)
+)->pl.DataFrame:            # location_id, issued_at and the columns of `FEATURES`, one row for each station and hour
+    "Features on a whole hourly grid, each from what was known at `issued_at`; `AqwError` without hourly PM2.5."
+    grid = city_grid(wide_hours(known_hours(readings)))
+    frame = add_city(add_hour(grid)).with_columns(BEFORE)
     rest = [c for c in FEATURES if c != 'pm25']
     return frame.select('location_id', 'issued_at', 'pm25', pl.col(rest).cast(pl.Float32))
 
@@ -155,7 +168,7 @@ def add_targets(
     horizons=HORIZONS        # Hours ahead
 )->pl.DataFrame:             # With `y_<h>`, PM2.5 (µg/m³), null where it was not measured
     "Add the PM2.5 measured in the hour that ends `h` hours after `issued_at`."
-    hourly = readings.filter(pl.col('parameter') == 'pm25', pl.col('period_min') == 60, usable(),
+    hourly = readings.filter(usable(), pl.col('parameter') == 'pm25', pl.col('period_min') == 60,
                              pl.col('value').is_not_null())
     measured = hourly.group_by('location_id', ends=ceil_hour(pl.col('event_ts'))).agg(pl.col('value').mean())
     for h in horizons:

@@ -10,7 +10,7 @@ __all__ = ['exceeds', 'same_parameter', 'drift_findings', 'drift_blind_spots', '
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 
-from ..core import parameter_name, utc
+from ..core import parameter_name, patch, utc
 from .outcomes import performance_change
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #0dc7b0cf
@@ -37,11 +37,12 @@ def drift_findings(
 )->list[tuple]:         # (calls for training, sentence)
     "The rule's two questions on drift."
     n, of = report['summary']['n_drifted'], report['summary']['n_features']
-    many, hit = exceeds(n/of, max_share), [f for f in report['drifted_features'] if same_parameter(f, critical)]
+    many = exceeds(n/of, max_share)
+    hit = [f for f in report['drifted_features'] if same_parameter(f, critical)]
     tested = any(same_parameter(f, critical) for f in report['features'])
-    findings = ([(many, f"{n} of {of} features drifted ({n/of:.0%}), {'' if many else 'not '}more than {max_share:.0%}.")])
-    if hit: return [*findings, (True, f"Critical features drifted: {', '.join(hit)}.")]
-    return [*findings, (False, "No critical feature that was tested drifted.")] if tested else findings
+    share = f"{n} of {of} features drifted ({n/of:.0%}), {'' if many else 'not '}more than {max_share:.0%}."
+    if hit: return [(many, share), (True, f"Critical features drifted: {', '.join(hit)}.")]
+    return [(many, share), (False, "No critical feature that was tested drifted.")] if tested else [(many, share)]
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #684b0b66
 def drift_blind_spots(
@@ -63,10 +64,9 @@ def judge_drift(
     if not report:
         return {'findings': [], 'saw': None,
                 'could_not_see': ["No drift report came, so nothing is known about drift."]}
-    saw = {k: report[k] for k in ('method', 'threshold', 'drifted_features')} | {k: report['summary'][k]
-                                                                                 for k in ('n_features', 'n_drifted',
-                                                                                     'drift_percentage')}
-    return {'findings': drift_findings(report, max_share, critical), 'saw': saw,
+    of_report = {k: report[k] for k in ('method', 'threshold', 'drifted_features')}
+    of_summary = {k: report['summary'][k] for k in ('n_features', 'n_drifted', 'drift_percentage')}
+    return {'findings': drift_findings(report, max_share, critical), 'saw': of_report | of_summary,
             'could_not_see': drift_blind_spots(report, critical)}
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #7bf7336a
@@ -88,14 +88,14 @@ def judge_horizon(
 # %% ../../nbs/10_monitor/01_policy.ipynb #5b46880e
 def fall_finding(
     h:str,            # Horizon (h)
-    seen:dict,        # From `judge_horizon`
+    change:dict,      # From `judge_horizon`
     max_fall:float    # Relative rise of the error that is allowed
-)->tuple:             # (calls for training, sentence)
+)->tuple[bool, str]:  # (calls for training, sentence)
     "The rule's question on one horizon."
-    fell = exceeds(seen['change'], max_fall)
-    return fell, (f"At {h} h the RMSE relative to persistence changed by {seen['change']:+.1%} "
-                  f"({seen['relative_rmse']:.3f} now, " f"{seen['reference_relative_rmse']:.3f} at training), "
-                                                        f"{'' if fell else 'not '}more than {max_fall:+.0%}.")
+    fell = exceeds(change['change'], max_fall)
+    return fell, (f"At {h} h the RMSE relative to persistence changed by {change['change']:+.1%} "
+                  f"({change['relative_rmse']:.3f} now, {change['reference_relative_rmse']:.3f} at training), "
+                  f"{'' if fell else 'not '}more than {max_fall:+.0%}.")
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #f69bdec4
 def judge_performance(
@@ -106,13 +106,12 @@ def judge_performance(
     "Everything that the rule takes from performance."
     recent, reference = ((performance or {}).get(k) or {} for k in ('recent', 'reference'))
     if not recent:
-        return {'findings': [], 'saw': None,
-                'could_not_see':
-                ["No forecast has an outcome yet, so performance is not known and only drift decided."]}
-    found = {h: judge_horizon(h, recent[h], reference.get(h), min_outcomes) for h in recent}
-    saw = {h: s for h, s in found.items() if isinstance(s, dict)}
-    return {'findings': [fall_finding(h, s, max_fall) for h, s in saw.items()], 'saw': saw or None,
-            'could_not_see': [s for s in found.values() if isinstance(s, str)]}
+        nothing = "No forecast has an outcome yet, so performance is not known and only drift decided."
+        return {'findings': [], 'saw': None, 'could_not_see': [nothing]}
+    judged = {h: judge_horizon(h, recent[h], reference.get(h), min_outcomes) for h in recent}
+    saw = {h: change for h, change in judged.items() if isinstance(change, dict)}
+    return {'findings': [fall_finding(h, change, max_fall) for h, change in saw.items()], 'saw': saw or None,
+            'could_not_see': [why for why in judged.values() if isinstance(why, str)]}
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #bdee2361
 def rule_text(
@@ -123,8 +122,8 @@ def rule_text(
 )->str:                  # One sentence
     "The rule in words."
     return (f"Retrain when more than {max_share:.0%} of the features drift, or one of {', '.join(critical)} drifts, or "
-            f"the RMSE relative to " f"persistence rises by more than {max_fall:.0%} at a horizon with at least "
-                                     f"{min_outcomes} outcomes.")
+            f"the RMSE relative to persistence rises by more than {max_fall:.0%} at a horizon with at least "
+            f"{min_outcomes} outcomes.")
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #5615fda4
 @dataclass(frozen=True)
@@ -135,19 +134,23 @@ class RetrainPolicy:
     max_fall:float = .05                        # Relative error rose by more than this
     min_outcomes:int = 100                      # Forecasts with an outcome that a horizon needs
 
-    def decide(self,
-        drift_report:dict|None,   # From `DataDriftDetector.detect_drift`
-        performance:dict|None,    # {'recent': …, 'reference': …}, each by horizon as `monitor.performance` gives it
-        *, city:str,              # Its name
-        asof:str|datetime         # The moment that is judged
-    )->dict:                      # JSON-able: rule, city, asof, retrain, decision, reasons, saw, could_not_see
-        "Apply the rule; what could not be judged is listed and decides nothing."
-        drift = judge_drift(drift_report, self.max_drifted_share, self.critical)
-        fall = judge_performance(performance, self.max_fall, self.min_outcomes)
-        findings, text = drift['findings'] + fall['findings'], rule_text(*astuple(self))
-        retrain = any(calls for calls, _ in findings)
-        return {'rule': {'text': text, **asdict(self), 'critical': list(self.critical)}, 'city': city,
-                'asof': utc(asof).isoformat(), 'retrain': retrain, 'decision': 'retrain' if retrain else 'keep',
-                'reasons': [sentence for calls, sentence in findings if calls == retrain]
-                or ["Nothing could be judged."], 'saw': {'drift': drift['saw'], 'performance': fall['saw']},
-                'could_not_see': drift['could_not_see'] + fall['could_not_see']}
+# %% ../../nbs/10_monitor/01_policy.ipynb #0997eff4
+@patch
+def decide(
+    self:RetrainPolicy,
+    drift_report:dict|None,   # From `DataDriftDetector.detect_drift`
+    performance:dict|None,    # {'recent': …, 'reference': …}, each by horizon as `monitor.performance` gives it
+    *, city:str,              # Its name
+    asof:str|datetime         # The moment that is judged
+)->dict:                      # JSON-able: rule, city, asof, retrain, decision, reasons, saw, could_not_see
+    "Apply the rule; what could not be judged is listed and decides nothing."
+    drift = judge_drift(drift_report, self.max_drifted_share, self.critical)
+    fall = judge_performance(performance, self.max_fall, self.min_outcomes)
+    findings, rule = drift['findings'] + fall['findings'], {'text': rule_text(*astuple(self)), **asdict(self)}
+    retrain = any(calls for calls, _ in findings)
+    reasons = [sentence for calls, sentence in findings if calls == retrain]
+    return {'rule': {**rule, 'critical': list(self.critical)}, 'city': city, 'asof': utc(asof).isoformat(),
+            'retrain': retrain, 'decision': 'retrain' if retrain else 'keep',
+            'reasons': reasons or ["Nothing could be judged."],
+            'saw': {'drift': drift['saw'], 'performance': fall['saw']},
+            'could_not_see': drift['could_not_see'] + fall['could_not_see']}

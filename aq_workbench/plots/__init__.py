@@ -2,5 +2,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "theme": ["drift_rows", "plot_drift", "plot_error", "plot_forecast", "plot_skill", "save_chart"],
+    "theme": ["plot_drift", "plot_error", "plot_forecast", "plot_skill", "save_chart"],
 })

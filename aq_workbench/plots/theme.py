@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMN_PT', 'WIDTH', 'LETTERS', 'INK', 'BLUE', 'BAND', 'ORANGE', 'GREY', 'PALE', 'HOUSE', 'SERIES', 'HOVER', 'FIT',
-           'MODELS', 'DRIFT_ROW', 'in_house', 'columns_of', 'whole_grid', 'series_of', 'colour_of', 'draw_lines',
-           'utc_axis', 'hover_of', 'plot_forecast', 'plot_error', 'plot_skill', 'drift_rows', 'plot_drift',
+           'MODELS', 'in_house', 'columns_of', 'whole_grid', 'series_of', 'colour_of', 'draw_lines', 'utc_axis',
+           'hover_of', 'interval_band', 'present_rule', 'plot_forecast', 'plot_error', 'plot_skill', 'plot_drift',
            'save_chart', 'as_picture']
 
 # %% ../../nbs/11_plots/00_theme.ipynb #220ae477
@@ -17,6 +17,7 @@ import polars as pl
 from altair.utils.mimebundle import spec_to_mimebundle
 
 from ..core import AqwError, as_polars
+from ..drift import drift_rows
 
 # %% ../../nbs/11_plots/00_theme.ipynb #06c4c672
 COLUMN_PT = 252                                   # An IEEE column: 3.5 inches
@@ -41,16 +42,16 @@ def in_house(
     *, simulated:bool=False    # Were the data made by the sandbox?
 )->alt.TopLevelMixin:          # The same with fonts, colours and perhaps the notice
     "A chart in the workbench's look, marked SIMULATED where its data are."
-    notice = {'title': alt.Title('SIMULATED DATA', color=ORANGE, fontSize=LETTERS + 2,
-                                 anchor='middle')} if simulated else {}
-    return chart.configure(**HOUSE).properties(**notice)
+    chart = chart.configure(**HOUSE)
+    if not simulated: return chart
+    return chart.properties(title=alt.Title('SIMULATED DATA', color=ORANGE, fontSize=LETTERS + 2, anchor='middle'))
 
 # %% ../../nbs/11_plots/00_theme.ipynb #51e8fad0
 def columns_of(
     frame:pd.DataFrame|pl.DataFrame,   # What the caller brought
     *names:str                         # The columns that the chart draws
 )->pl.DataFrame:                       # The same in polars
-    "The frame in polars; `AqwError` names the columns that lack and that came."
+    "The frame in polars; `AqwError` names the columns that are missing and those that came."
     frame = as_polars(frame)
     lost = [n for n in names if n not in frame.columns]
     if lost: raise AqwError(f"the chart needs {lost}; the frame has {frame.columns}", "rename or add the columns")
@@ -70,7 +71,9 @@ def whole_grid(
         raise AqwError(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}",
                        "draw one station and one horizon at a time")
     if frame.is_empty(): return frame
-    return frame.sort(keys).upsample(time, every=every, group_by=by).with_columns(pl.col(keys[:-1]).forward_fill())
+    return (frame.sort(keys)
+            .upsample(time, every=every, group_by=by)
+            .with_columns(pl.col(keys[:-1]).forward_fill()))
 
 # %% ../../nbs/11_plots/00_theme.ipynb #b7d44f08
 def series_of(
@@ -105,8 +108,8 @@ def draw_lines(
     "Series as lines that break at gaps; persistence is thin."
     at = base.encode(y=alt.Y('value:Q', **axis), color=colour)
     weight = alt.condition("datum.series == 'persistence'", alt.value(1), alt.value(1.6))
-    return [at.mark_line().encode(strokeWidth=weight), at.transform_filter('datum.alone').mark_point(filled=True,
-        size=10, opacity=1)]
+    dots = at.transform_filter('datum.alone').mark_point(filled=True, size=10, opacity=1)
+    return [at.mark_line().encode(strokeWidth=weight), dots]
 
 # %% ../../nbs/11_plots/00_theme.ipynb #cc22f6c0
 def utc_axis(
@@ -128,32 +131,46 @@ def hover_of(
     "What the pointer shows over an hour."
     when = {'timeUnit': 'utcyearmonthdatehours', 'format': '%Y-%m-%d %H:00', 'type': 'temporal'}
     number = {'format': '.1f', 'type': 'quantitative'}
-    return [alt.Tooltip(field=c, title=title, **(when if c == 'target_ts' else number)) for c,
-            title in HOVER.items() if c in frame.columns]
+    return [alt.Tooltip(field=c, title=title, **(when if c == 'target_ts' else number))
+            for c, title in HOVER.items() if c in frame.columns]
 
 # %% ../../nbs/11_plots/00_theme.ipynb #04beb399
 FIT = alt.AutoSizeParams(type='fit', contains='padding')   # Width and height then include axes and legend
 
+def interval_band(
+    rows:pl.DataFrame,   # target_ts, lo90, hi90 (µg/m³)
+    x:alt.X,             # The axis of hours
+    colour:alt.Color     # Of `colour_of`
+)->alt.Chart:
+    "The 90 % interval as an area."
+    y = alt.Y('lo90:Q', title='PM2.5 (µg/m³)')
+    named = rows.with_columns(series=pl.lit('90 % interval'))
+    return alt.Chart(named).mark_area().encode(x=x, y=y, y2='hi90:Q', color=colour)
+
+# %% ../../nbs/11_plots/00_theme.ipynb #aa9b8e05
+def present_rule(
+    asof   # The present
+)->alt.Chart:
+    "A dashed line at a moment."
+    at = pl.DataFrame({'target_ts': [asof]})
+    return alt.Chart(at).mark_rule(strokeDash=[4, 3], color=INK).encode(x='target_ts:T')
+
+# %% ../../nbs/11_plots/00_theme.ipynb #5779c036
 def plot_forecast(
-    # target_ts, mean, lo90, hi90, actual (µg/m³), perhaps persistence: one station, one horizon
-    frame:pd.DataFrame|pl.DataFrame,
+    frame:pd.DataFrame|pl.DataFrame,   # target_ts, mean, lo90, hi90, actual (µg/m³), perhaps persistence: one station
     *, asof=None,                      # Moment up to which hours were measured
     simulated:bool=False,              # Mark the chart SIMULATED
     width:int=WIDTH,                   # Pixels, with the axes
     height:int=230                     # Pixels, with axis and legend
 )->alt.LayerChart:
-    "PM2.5 forecast with its 90 % interval against what was measured."
+    "PM2.5 forecast of one horizon with its 90 % interval against what was measured."
     rows = whole_grid(columns_of(frame, 'target_ts', 'mean', 'lo90', 'hi90', 'actual'), 'target_ts')
     names = {c: HOVER[c] for c in ('persistence', 'mean', 'actual') if c in rows.columns}
     x, colour = utc_axis(rows, 'target_ts'), colour_of(['90 % interval', *names.values()])
-    band = (alt.Chart(rows.with_columns(series=pl.lit('90 % interval')))
-            .mark_area()
-            .encode(x=x, y=alt.Y('lo90:Q', title='PM2.5 (µg/m³)'), y2='hi90:Q', color=colour))
-    drawn = draw_lines(alt.Chart(series_of(rows, names, index=['target_ts'])).encode(x=x), colour)
-    border = [alt.Chart(pl.DataFrame({'target_ts': [asof]})).mark_rule(strokeDash=[4, 3], color=INK)
-              .encode(x='target_ts:T')] if asof else []
+    lines = draw_lines(alt.Chart(series_of(rows, names, index=['target_ts'])).encode(x=x), colour)
     hover = alt.Chart(rows).mark_rule(color='transparent', strokeWidth=5).encode(x=x, tooltip=hover_of(rows))
-    chart = alt.layer(band, *drawn, *border, hover).properties(width=width, height=height, autosize=FIT)
+    layers = [interval_band(rows, x, colour), *lines, *([present_rule(asof)] if asof else []), hover]
+    chart = alt.layer(*layers).properties(width=width, height=height, autosize=FIT)
     return in_house(chart, simulated=simulated)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #8ed04c70
@@ -163,18 +180,19 @@ def plot_error(
     width:int=WIDTH,                   # Pixels, with the axes
     height:int=90                      # Pixels of one panel
 )->alt.FacetChart:
-    "Daily RMSE of the forecast and of persistence, a panel a horizon."
+    "Daily RMSE of the forecast and of persistence, a panel for each horizon."
     names = {'rmse_persistence': 'persistence', 'rmse': 'forecast'}
     rows = columns_of(frame, 'date', 'horizon_h', *names).select('horizon_h', pl.col('date').cast(pl.Date), *names)
     rows = series_of(whole_grid(rows, 'date', every='1d', by='horizon_h'), names, index=['horizon_h', 'date'])
-    base = (alt.Chart()
-            .encode(x=alt.X('date:T', scale=alt.Scale(type='utc'), title='day (UTC)',
-                            axis=alt.Axis(format='%-d %b', grid=False, tickCount=6, labelFlush=False))))
+    axis = alt.Axis(format='%-d %b', grid=False, tickCount=6, labelFlush=False)
+    base = alt.Chart().encode(x=alt.X('date:T', scale=alt.Scale(type='utc'), title='day (UTC)', axis=axis))
     lines = draw_lines(base, colour_of(names.values()), title='RMSE (µg/m³)', axis=alt.Axis(tickCount=4, minExtent=30))
-    panels = alt.layer(*lines, data=rows).properties(width=width - 60, height=height)
     head = alt.Header(labelExpr="datum.value + ' h ahead'", labelOrient='top', labelAnchor='start', labelPadding=3)
-    return in_house(panels.facet(row=alt.Row('horizon_h:O', header=head), spacing=10).resolve_scale(y='independent'),
-                    simulated=simulated)
+    panels = (alt.layer(*lines, data=rows)
+              .properties(width=width - 60, height=height)
+              .facet(row=alt.Row('horizon_h:O', header=head), spacing=10)
+              .resolve_scale(y='independent'))
+    return in_house(panels, simulated=simulated)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #5961b6eb
 MODELS = {'forecaster': 'forecast', 'persistence': 'persistence', 'same_hour_yesterday': 'same hour yesterday'}
@@ -186,29 +204,17 @@ def plot_skill(
     height:int=210                      # Pixels, with axis and legend
 )->alt.LayerChart:
     "RMSE by horizon, beside persistence and the same hour yesterday."
-    rows = (columns_of(scores, 'horizon_h', 'model', 'rmse').sort('horizon_h')
-            .with_columns(pl.col('model').replace(MODELS)))
+    named = pl.col('model').replace(MODELS)
+    rows = columns_of(scores, 'horizon_h', 'model', 'rmse').sort('horizon_h').with_columns(named)
     names = list(MODELS.values())
     x = alt.X('horizon_h:O', title='hours ahead', axis=alt.Axis(labelAngle=0, grid=False))
     room = alt.Scale(domain=[0, 1.1*(rows['rmse'].max() or 1)], nice=False)
     y = alt.Y('rmse:Q', title='RMSE of PM2.5 (µg/m³)', axis=alt.Axis(tickCount=5), scale=room)
+    colour = alt.Color('model:N', scale=alt.Scale(domain=names, range=[BLUE, GREY, PALE]))
     base = alt.Chart(rows).encode(x=x, y=y, xOffset=alt.XOffset('model:N', sort=names))
-    bars = base.mark_bar().encode(color=alt.Color('model:N', scale=alt.Scale(domain=names, range=[BLUE, GREY, PALE])))
-    chart = bars + base.mark_text(dy=-7).encode(text=alt.Text('rmse:Q', format='.1f'))
+    figures = base.mark_text(dy=-7).encode(text=alt.Text('rmse:Q', format='.1f'))
+    chart = base.mark_bar().encode(color=colour) + figures
     return in_house(chart.properties(width=width, height=height, autosize=FIT), simulated=simulated)
-
-# %% ../../nbs/11_plots/00_theme.ipynb #92254302
-DRIFT_ROW = {'feature':pl.String, 'test':pl.String, 'statistic':pl.Float64, 'p_adjusted':pl.Float64,
-             'effect':pl.Float64, 'drift':pl.Boolean}
-
-def drift_rows(
-    report:dict        # As `DataDriftDetector.detect_drift` gives it
-)->pl.DataFrame:       # A row a feature: drifted ones first, then by effect
-    "The features of a drift report as a table."
-    features = report.get('features', {})
-    rows = [{c: {'feature': name, **found}.get(c) for c in DRIFT_ROW} for name, found in features.items()]
-    table = pl.DataFrame(rows, schema=DRIFT_ROW)
-    return table.sort('drift', 'effect', 'feature', descending=[True, True, False], nulls_last=True)
 
 # %% ../../nbs/11_plots/00_theme.ipynb #0dae9b88
 def plot_drift(
@@ -217,16 +223,14 @@ def plot_drift(
     width:int=WIDTH           # Pixels, with the axes
 )->alt.Chart:
     "Effect of each feature, coloured by the verdict of its test."
-    rows = drift_rows(report).with_columns(verdict=pl.when('drift').then(pl.lit('drifted'))
-                                           .otherwise(pl.lit('no drift seen')))
+    verdict = pl.when('drift').then(pl.lit('drifted')).otherwise(pl.lit('no drift seen'))
+    rows = drift_rows(report).with_columns(verdict=verdict)
     colour = alt.Color('verdict:N', scale=alt.Scale(domain=['drifted', 'no drift seen'], range=[ORANGE, GREY]))
-    hover = [alt.Tooltip('feature'), alt.Tooltip('test'),
-             *(alt.Tooltip(f'{c}:Q', format='.3g') for c in ('statistic', 'p_adjusted', 'effect'))]
-    chart = (alt.Chart(rows)
-             .mark_bar()
-             .encode(y=alt.Y('feature:N', sort=rows['feature'].to_list(), title=None), tooltip=hover, color=colour,
-                     x=alt.X('effect:Q', title='effect (standard deviations; for categories Cramér’s V)',
-                             axis=alt.Axis(tickCount=5))))
+    figures = [alt.Tooltip(f'{c}:Q', format='.3g') for c in ('statistic', 'p_adjusted', 'effect')]
+    x = alt.X('effect:Q', title='effect (standard deviations; for categories Cramér’s V)', axis=alt.Axis(tickCount=5))
+    y = alt.Y('feature:N', sort=rows['feature'].to_list(), title=None)
+    bars = alt.Chart(rows).mark_bar()
+    chart = bars.encode(x=x, y=y, color=colour, tooltip=[alt.Tooltip('feature'), alt.Tooltip('test'), *figures])
     return in_house(chart.properties(width=width, height=70 + 18*max(rows.height, 1), autosize=FIT),
                     simulated=simulated)
 
@@ -249,7 +253,7 @@ def as_picture(
     spec:dict,    # A Vega-Lite chart
     **options     # As of `alt.renderers.enable`
 )->tuple[dict, dict]:
-    "A chart as a notebook keeps it: the MIME bundle with its PNG and a word for where none is shown, and the size of the picture."
+    "A chart as a notebook keeps it: a picture and its size, with a word for where none is shown."
     bundle, size = spec_to_mimebundle(spec, format='png', mode='vega-lite', **{'ppi': 144, **options})
     return {**bundle, 'text/plain': f"<chart: {spec.get('description', 'see its picture')}>"}, size
 

@@ -3,6 +3,8 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "mlflow": ["check_sqlite", "knock", "remedy", "shown_uri", "sqlite_file", "SWITCHES"],
-    "payload": ["installed_version"],
-    "stages": ["digest", "ModelRegistry", "register_all_models", "with_scores"],
+    "payload": ["digest", "installed_version"],
+    "names": ["registered_name"],
+    "stages": ["with_scores"],
+    "model_registry": ["ModelRegistry", "register_all_models"],
 })

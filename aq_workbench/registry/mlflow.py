@@ -83,8 +83,8 @@ def sqlite_file(
     uri:str       # Address of the database
 )->Path|None:     # Its file, or None for a server
     "The file of an SQLite database."
-    found = re.fullmatch(r'sqlite(\+\w+)?:///([^?]*)(\?.*)?', uri)
-    return Path(unquote(found[2])) if found else None
+    parts = re.fullmatch(r'sqlite(\+\w+)?:///([^?]*)(\?.*)?', uri)
+    return Path(unquote(parts[2])) if parts else None
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #8a4d583c
 def check_sqlite(
@@ -163,6 +163,6 @@ def mlflow_client(
     client = import_mlflow().MlflowClient(uri, registry_uri=uri)
     client.search_registered_models(max_results=1)
     if client.get_experiment_by_name(EXPERIMENT) is None:
-        client.create_experiment(EXPERIMENT, artifact_location=None if uri.startswith('http') else artifacts.resolve()
-                                 .as_uri())
+        where = None if uri.startswith('http') else artifacts.resolve().as_uri()
+        client.create_experiment(EXPERIMENT, artifact_location=where)
     return client

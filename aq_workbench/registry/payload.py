@@ -20,24 +20,31 @@ from ..core import AqwError
 from .mlflow import import_mlflow
 
 # %% ../../nbs/07_registry/01_payload.ipynb #f83ec1f4
-TRUSTED_TYPES = {'collections':'OrderedDict', 'functools':'partial', 'lightgbm.basic':'Booster',
-         'numpy':'dtype max mean median min std sum',
-         'scipy._lib.array_api_compat.numpy._aliases':'asarray', 'scipy.interpolate._bsplines':'BSpline',
-         **{f'scipy.sparse._{kind}':f'{kind}_array {kind}_matrix' for kind in ('bsr', 'coo', 'csc', 'csr', 'dia')},
-         'sklearn._loss.link':'*', 'sklearn._loss.loss':'*', 'sklearn.calibration':'_CalibratedClassifier',
-         'sklearn.cluster._bisect_k_means':'_BisectingTree',
-                 'sklearn.cluster._kmeans':'_kmeans_single_elkan _kmeans_single_lloyd',
-         'sklearn.compose._column_transformer':'make_column_selector', 'sklearn.gaussian_process.kernels':'*',
-         'sklearn.ensemble._hist_gradient_boosting.predictor':'TreePredictor',
-                 'sklearn.impute._iterative':'_ImputerTriplet',
-         'sklearn.metrics._dist_metrics':'*', 'sklearn.metrics._scorer':'*', 'sklearn.model_selection._split':'*',
-         'sklearn.model_selection._search_successive_halving':'_SubsampleMetaSplitter',
-                 'sklearn.neighbors._ball_tree':'BallTree',
-         'sklearn.neighbors._kd_tree':'KDTree', 'sklearn.neural_network._stochastic_optimizers':'*',
-                 'sklearn.tree._tree':'Tree',
-         'sklearn.utils._bunch':'Bunch', 'sklearn.utils._metadata_requests':'MetadataRequest MethodMetadataRequest',
-         'sklearn.utils.validation':'check_array'}
+TRUSTED_TYPES = {
+    'collections':'OrderedDict', 'functools':'partial', 'lightgbm.basic':'Booster',
+    'numpy':'dtype max mean median min std sum',
+    'scipy._lib.array_api_compat.numpy._aliases':'asarray',
+    'scipy.interpolate._bsplines':'BSpline',
+    **{f'scipy.sparse._{kind}':f'{kind}_array {kind}_matrix' for kind in ('bsr', 'coo', 'csc', 'csr', 'dia')},
+    'sklearn._loss.link':'*', 'sklearn._loss.loss':'*',
+    'sklearn.calibration':'_CalibratedClassifier',
+    'sklearn.cluster._bisect_k_means':'_BisectingTree',
+    'sklearn.cluster._kmeans':'_kmeans_single_elkan _kmeans_single_lloyd',
+    'sklearn.compose._column_transformer':'make_column_selector',
+    'sklearn.gaussian_process.kernels':'*',
+    'sklearn.ensemble._hist_gradient_boosting.predictor':'TreePredictor',
+    'sklearn.impute._iterative':'_ImputerTriplet',
+    'sklearn.metrics._dist_metrics':'*', 'sklearn.metrics._scorer':'*',
+    'sklearn.model_selection._split':'*',
+    'sklearn.model_selection._search_successive_halving':'_SubsampleMetaSplitter',
+    'sklearn.neighbors._ball_tree':'BallTree', 'sklearn.neighbors._kd_tree':'KDTree',
+    'sklearn.neural_network._stochastic_optimizers':'*',
+    'sklearn.tree._tree':'Tree',
+    'sklearn.utils._bunch':'Bunch',
+    'sklearn.utils._metadata_requests':'MetadataRequest MethodMetadataRequest',
+    'sklearn.utils.validation':'check_array'}
 
+# %% ../../nbs/07_registry/01_payload.ipynb #cc0d6bc5
 def part_names(
     module:str,   # Where they are defined
     names:str     # With blanks between; `*`: every class that is defined there
@@ -175,8 +182,8 @@ def payload(
     folder:Path   # MLflow's folder of one version
 )->Path:          # The bundle's folder or the skops file
     "The part of a version that is the model."
-    found = [p.parent for p in folder.glob('data/*/manifest.json')] + list(folder.glob('model.skops'))
-    if found: return found[0]
+    parts = [*(p.parent for p in folder.glob('data/*/manifest.json')), *folder.glob('model.skops')]
+    if parts: return parts[0]
     raise AqwError(f"no bundle and no skops file in {folder}",
                    "restore the folder from a backup, or load another version; pickled models are never loaded")
 

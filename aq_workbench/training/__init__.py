@@ -2,7 +2,9 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "fit": ["flat_metrics", "NOTHING_NEW", "repeat_training", "train_city", "training_frame"],
+    "fit": ["flat_metrics", "training_frame"],
+    "train": ["NOTHING_NEW", "train_city"],
+    "repeat": ["repeat_training"],
     "forecast": ["forecast_city", "ISSUED", "issued_cities", "issued_forecasts", "newest_forecasts", "newest_issue",
                  "NotIssued", "recent_outcomes", "serving_version"],
 })
