@@ -387,8 +387,8 @@ def known_cities(
     settings:Settings   # Home and source
 )->str:                 # Names with commas between
     "The cities of `cities.yaml`; where there are none, those of the store."
-    from aq_workbench.store import all_rows, READINGS, StoreReader
-    store = StoreReader(settings)
+    from aq_workbench.store import all_rows, FeatureStore, READINGS
+    store = FeatureStore(settings)
     if read_plans(settings.home) or READINGS not in store.groups(): return ''
     return ','.join(sorted(all_rows(store.root, READINGS).select('city').unique().collect()['city']))
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['QUARANTINE', 'PARAMETER_MEANING', 'COLUMNS', 'quarantine_rows', 'as_text', 'refused_frame', 'well_dated',
            'summary_of', 'describe_readings', 'said_of', 'say_units', 'describe_columns', 'store_place', 'open_store',
-           'as_groups', 'StoreReader', 'StoreJoins', 'StoreHistory', 'StoreWriter', 'FeatureStore', 'tidy_store']
+           'as_groups', 'FeatureStore', 'tidy_store']
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #baf6ffde
 from datetime import datetime, timedelta
@@ -17,12 +17,13 @@ import pandas as pd
 import polars as pl
 
 from ..core import as_polars, check_kind, check_mark, data_root, id_text, mark_root, new_mark, now, open_root
-from ..core import parse_mark, Settings, TS, UNITS, utc
+from ..core import parse_mark, patch, Settings, TS, UNITS, utc
 from .bitemporal import BOOKKEEPING, keep_units, key_of, prepare, READINGS, Refused, SaveResult
 from .bitemporal import units_of
 from .groups import all_rows, diff_of, group_name, groups_in, history_of, open_table, order_of
 from .groups import restore_group, scan_group, tag_version, tags_of, withdraw_batch, write_group
 from .joins import current_index, frame_at, label_frame, line_for
+from .point_in_time import Line
 from ..quality import misdated
 from .tables import add_own, compact, is_table, newest_version, Place, place_of, read_bytes, read_own
 from .tables import vacuum, table_versions, write_bytes
@@ -196,166 +197,284 @@ def as_groups(
     "Any way to name groups, as group -> columns."
     return groups if isinstance(groups, dict) else dict.fromkeys([groups] if isinstance(groups, str) else groups)
 
-# %% ../../nbs/05_store/05_feature_store.ipynb #83f81d8b
-class StoreReader:
-    "What can be asked of a store; each group is a Delta table that any engine can read."
-    def __init__(self, settings:Settings|None=None):
+# %% ../../nbs/05_store/05_feature_store.ipynb #d66a8c57
+class FeatureStore:
+    "Versioned features of one data root: append, ask as of a moment, ask for a version, join to labels."
+    def __init__(self,
+        settings:Settings|None=None   # Home, kind of source, perhaps an address; by default from the environment
+    ):
         self.settings = settings or Settings()
         self.root = open_store(self.settings)
-
-    def scan(self, group=READINGS, **query)->pl.LazyFrame:
-        "The current row of each key as a polars LazyFrame; `asof`, `version`, `usable`, `on_time`, `start` … as in `scan_group`."
-        return scan_group(self.root, group, **query)
-
-    def load_features(self, group=READINGS, *, asof=None, version=None, usable=False, **query)->pd.DataFrame:
-        """The same as a pandas frame in a fixed order: one pair of `asof` and `version` gives the same bytes for ever.
-
-        `usable=True` leaves sentinels and faults out.
-        """
-        rows = self.scan(group, asof=asof, version=version, usable=usable, **query).collect()
-        return rows.sort('event_ts', *key_of(rows.columns)).to_pandas()
-
-    def get_latest_features(self, group=READINGS, n=100, *, usable=False)->pd.DataFrame:
-        "The last `n` rows by time; `usable=True` leaves sentinels and faults out."
-        months, found = sorted({p.get('month') for p in open_table(self.root, group).partitions()}), None
-        since = lambda month: utc(f'{month}-01') - timedelta(seconds=1)
-        while months and (found is None or found.height < n):
-            found = self.scan(group, start=since(months.pop()), usable=usable).collect()
-        return found.sort('event_ts', *key_of(found.columns)).tail(n).to_pandas()
-
-    def version(self, group=READINGS)->int|None:
-        "The group's newest version, or None before its first row."
-        return open_table(self.root, group).version() if group in self.groups() else None
-
-    def groups(self)->list[str]:
-        "The groups that exist."
-        return groups_in(self.root)
-
-# %% ../../nbs/05_store/05_feature_store.ipynb #23e7fddf
-class StoreJoins(StoreReader):
-    "Labels joined to what was known; `online` is the same for the present."
-    def __init__(self, settings:Settings|None=None):
-        super().__init__(settings)
         self.open_lines = {}
 
-    def line(self, group, version=None)->tuple:
-        "Key and timeline of a group; that of the newest version stays open."
-        if version is not None: return line_for(self.root, group, version)
-        newest = newest_version(self.root/group) if group in self.open_lines else None
-        if newest is None or self.open_lines[group][0] != newest:
-            self.open_lines[group] = self.prepare_index(group), line_for(self.root, group)
-        return self.open_lines[group][1]
+# %% ../../nbs/05_store/05_feature_store.ipynb #8c5db781
+@patch
+def refuse(
+    self:FeatureStore,
+    refused:pl.DataFrame   # Refused rows: batch_id, name, line, reason, row
+)->int:                    # How many were added
+    "Keep refused rows with the reason of each."
+    return quarantine_rows(self.root, refused)
 
-    def prepare_index(self, group=READINGS)->int:
-        "Bring the group's index up to date, as every join does; the version that it stands for."
-        return current_index(self.root, group).version
+# %% ../../nbs/05_store/05_feature_store.ipynb #c2a40a8d
+@patch
+def quarantine(self:FeatureStore)->pd.DataFrame:   # batch_id, name, line, reason, row, created_ts
+    "The refused rows, with the reason of each."
+    return read_own(self.root/'_quarantine', pl.DataFrame(schema=QUARANTINE)).to_pandas()
 
-    def training_frame(self, labels, groups=READINGS, *, at='issued_at', asof=None, ttl=None, versions=None):
-        "Labels with the columns that each could know at its moment `at`, never later than `asof`; a frame of the labels' kind."
-        groups, rows = as_groups(groups), label_frame(labels, at)
-        found = frame_at(rows, groups, {g: self.line(g, (versions or {}).get(g)) for g in groups}, at=at, asof=asof,
-                         ttl=ttl)
-        return found.to_pandas() if isinstance(labels, pd.DataFrame) else found
+# %% ../../nbs/05_store/05_feature_store.ipynb #12974334
+@patch
+def write(
+    self:FeatureStore,
+    df:pd.DataFrame|pl.DataFrame,        # Rows with `event_ts` (UTC, the END of the period) and what names them
+    feature_group:str=READINGS,          # Name of the group; made with its first rows
+    *, asked:tuple[datetime, datetime]|None=None,  # The stretch that was asked for, where the rows do not show it
+    new_columns:bool=False,              # The rows may bring columns that the group does not have
+    units:dict[str, str]|None=None,      # Column -> unit, kept with the group
+    meanings:dict[str, str]|None=None    # Column -> what it means, kept with the group
+)->SaveResult:                           # The version, and how many rows were added, corrected, unchanged, refused
+    "Append what is new or changed and say how much that was."
+    try:
+        rows = prepare(df, group_name(feature_group))
+        odd = rows.clear()
+        if feature_group == READINGS: rows, odd = well_dated(check_kind(rows, self.settings.source), now())
+        open_store(self.settings, writing=True)
+        if odd.height: self.refuse(odd)
+        given = {**(units_of(rows) if feature_group != READINGS else {}), **(units or {})}
+        if given or meanings: say_units(self.root, feature_group, given, meanings or {})
+        done = write_group(self.root, feature_group, rows, asked=asked, widen=new_columns)
+    except Refused as e:
+        self.refuse(refused_frame(df, feature_group, e.what))
+        raise
+    return done._replace(refused=odd.height)
 
-    def online(self, entities, groups=READINGS, *, asof=None, ttl=None):
-        "What is known of some entities now, or at `asof`: a list of location ids, or a frame with the columns that the groups are joined by."
-        given = isinstance(entities, (pd.DataFrame, pl.DataFrame))
-        frame = entities if given else pl.DataFrame({'location_id':[id_text(e) for e in entities]})
-        rows = as_polars(frame).with_columns(asof=pl.lit(utc(asof) if asof else now()).cast(TS))
-        return self.training_frame(rows.to_pandas() if isinstance(entities, pd.DataFrame) else rows, groups, at='asof',
-                                   ttl=ttl)
+# %% ../../nbs/05_store/05_feature_store.ipynb #49504325
+@patch
+def save_features(
+    self:FeatureStore,
+    df:pd.DataFrame|pl.DataFrame,   # Rows with `event_ts` (UTC, the END of the period) and what names them
+    feature_group:str=READINGS,     # Name of the group; made with its first rows
+    **options:object                # `new_columns`, `units`, `meanings`, `asked`: as in `write`
+)->int|None:                        # The version that the group then has
+    "Append what is new or changed."
+    saved = self.write(df, feature_group, **options)
+    if saved.refused:
+        warn(f"{saved.refused} rows were not stored and wait with the reason: store.quarantine()", stacklevel=2)
+    return saved.version
 
-# %% ../../nbs/05_store/05_feature_store.ipynb #f5c1e0a4
-class StoreHistory(StoreJoins):
-    "Versions, changes, names, sizes."
-    def versions(self, group=READINGS)->pd.DataFrame:
-        "Every version: when, who, what, rows, message, tag; the newest first."
-        names = {v: t for t, v in tags_of(self.root, group).items()}
-        open_table(self.root, group)
-        return (table_versions(self.root/group).with_columns(tag=pl.col('version').replace_strict(names, default='',
-            return_dtype=pl.String))
-                .to_pandas())
+# %% ../../nbs/05_store/05_feature_store.ipynb #798d41c5
+@patch
+def groups(self:FeatureStore)->list[str]:   # By name
+    "The groups that exist."
+    return groups_in(self.root)
 
-    def history(self, group=READINGS, **key)->pd.DataFrame:
-        "Every row that was ever written about some facts, such as location_id='7', parameter='pm25', event_ts='2016-02-29T08:00Z'."
-        return history_of(self.root, group, **key).to_pandas()
+# %% ../../nbs/05_store/05_feature_store.ipynb #24ccb4d1
+@patch
+def version(
+    self:FeatureStore,
+    group:str=READINGS   # Name of the group
+)->int|None:             # None before its first row
+    "The group's newest version."
+    return open_table(self.root, group).version() if group in self.groups() else None
 
-    def diff(self, before, after=None, group=READINGS)->pd.DataFrame:
-        "What changed between two versions or tags, fact by fact; `after` is the newest by default."
-        return diff_of(self.root, group, before, after).to_pandas()
+# %% ../../nbs/05_store/05_feature_store.ipynb #9d11d4a2
+@patch
+def scan(
+    self:FeatureStore,
+    group:str=READINGS,   # Name of the group
+    **query:object        # As in `scan_group`: `asof`, `version`, `usable`, `on_time`, `where`, `start`, `end`
+)->pl.LazyFrame:          # The current row of each key
+    "The rows of a group, nothing read yet."
+    return scan_group(self.root, group, **query)
 
-    def batches(self, group=READINGS)->pd.DataFrame:
-        "The batches that are in the store: rows, first and last hour, when they were written."
-        return (all_rows(self.root, group).group_by('batch_id')
-                .agg(rows=pl.len(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(),
-                     written=pl.col('created_ts').min())
-                .sort('written', 'batch_id')
-                .collect()
-                .to_pandas())
+# %% ../../nbs/05_store/05_feature_store.ipynb #3b92dca8
+@patch
+def load_features(
+    self:FeatureStore,
+    group:str=READINGS,               # Name of the group
+    *, asof:str|datetime|None=None,   # What the world knew at this moment; by default everything
+    version:int|str|None=None,        # What the store held at this version or tag; by default the newest
+    usable:bool=False,                # Leave sentinels, faults and missing values out
+    **query:object                    # As in `scan_group`: `on_time`, `where`, `start`, `end`
+)->pd.DataFrame:                      # One row per key, in the order of time
+    "The rows of a group as of a moment, in a version."
+    rows = self.scan(group, asof=asof, version=version, usable=usable, **query).collect()
+    return rows.sort('event_ts', *key_of(rows.columns)).to_pandas()
 
-    def describe(self, group=READINGS)->pd.DataFrame:
-        "Meaning, unit, source, share missing and freshness of each feature."
-        rows = self.scan(group)
-        return (describe_readings(rows, now()) if group == READINGS else describe_columns(rows,
-            said_of(self.root, group), now())).to_pandas()
+# %% ../../nbs/05_store/05_feature_store.ipynb #bd3593a4
+@patch
+def get_latest_features(
+    self:FeatureStore,
+    group:str=READINGS,    # Name of the group
+    n:int=100,             # Rows
+    *, usable:bool=False   # Leave sentinels, faults and missing values out
+)->pd.DataFrame:           # In the order of time
+    "The last `n` rows by time."
+    months, rows = sorted({p.get('month') for p in open_table(self.root, group).partitions()}), None
+    since = lambda month: utc(f'{month}-01') - timedelta(seconds=1)
+    while months and (rows is None or rows.height < n):
+        rows = self.scan(group, start=since(months.pop()), usable=usable).collect()
+    return rows.sort('event_ts', *key_of(rows.columns)).tail(n).to_pandas()
 
-    def summary(self)->pd.DataFrame:
-        "Size and freshness of every group."
-        return pd.DataFrame([summary_of(self.root, g) for g in self.groups()])
+# %% ../../nbs/05_store/05_feature_store.ipynb #b6c832c7
+@patch
+def prepare_index(
+    self:FeatureStore,
+    group:str=READINGS   # Name of the group
+)->int:                  # The version that the index stands for
+    "Bring the group's index up to date, as every join does."
+    return current_index(self.root, group).version
 
-    def free_gb(self)->float|None:
-        "Free space on the store's disk (GB); None for an object store."
-        return round(disk_usage(self.settings.home).free/1e9, 1) if self.root.local else None
+# %% ../../nbs/05_store/05_feature_store.ipynb #0fe65998
+@patch
+def line(
+    self:FeatureStore,
+    group:str,                   # Name of the group
+    version:int|str|None=None    # A past version or its tag; the newest by default
+)->tuple[list[str], Line]:       # The key, and the timeline
+    "The key and the timeline of a group."
+    if version is not None: return line_for(self.root, group, version)
+    newest = newest_version(self.root/group) if group in self.open_lines else None
+    if newest is None or self.open_lines[group][0] != newest:
+        self.open_lines[group] = self.prepare_index(group), line_for(self.root, group)
+    return self.open_lines[group][1]
 
-    def quarantine(self)->pd.DataFrame:
-        "The refused rows, with the reason of each."
-        return read_own(self.root/'_quarantine', pl.DataFrame(schema=QUARANTINE)).to_pandas()
+# %% ../../nbs/05_store/05_feature_store.ipynb #ce6ab1d9
+@patch
+def training_frame(
+    self:FeatureStore,
+    labels:pd.DataFrame|pl.DataFrame,  # One row per forecast: its moment `at`, and what the groups are joined by
+    groups:'str|list|dict'=READINGS,   # One name, several, or name -> columns
+    *, at:str='issued_at',             # Column with each label's moment (UTC)
+    asof:str|datetime|None=None,       # Nothing that became known later
+    ttl:timedelta|dict|None=None,      # How old a row may be, for all groups or by group
+    versions:dict[str, int|str]|None=None  # Group -> version or tag; the newest by default
+)->pd.DataFrame|pl.DataFrame:          # Of the labels' kind
+    "Labels with the columns that each could know at its moment."
+    groups, rows = as_groups(groups), label_frame(labels, at)
+    lines = {g: self.line(g, (versions or {}).get(g)) for g in groups}
+    joined = frame_at(rows, groups, lines, at=at, asof=asof, ttl=ttl)
+    return joined.to_pandas() if isinstance(labels, pd.DataFrame) else joined
 
-# %% ../../nbs/05_store/05_feature_store.ipynb #dba82b06
-class StoreWriter(StoreHistory):
-    "Rows into a store."
-    def write(self, df, feature_group=READINGS, *, asked=None, new_columns=False, units=None,
-              meanings=None)->SaveResult:
-        "Append what is new or changed and say how much that was."
-        try:
-            rows = prepare(df, group_name(feature_group))
-            odd = rows.clear()
-            if feature_group == READINGS: rows, odd = well_dated(check_kind(rows, self.settings.source), now())
-            open_store(self.settings, writing=True)
-            if odd.height: self.refuse(odd)
-            said = {**(units_of(rows) if feature_group != READINGS else {}), **(units or {})}
-            if said or meanings: say_units(self.root, feature_group, said, meanings or {})
-            done = write_group(self.root, feature_group, rows, asked=asked, widen=new_columns)
-            return done._replace(refused=odd.height)
-        except Refused as e:
-            self.refuse(refused_frame(df, feature_group, e.what))
-            raise
+# %% ../../nbs/05_store/05_feature_store.ipynb #5af4340c
+@patch
+def online(
+    self:FeatureStore,
+    entities:'list|pd.DataFrame|pl.DataFrame',  # Location ids, or a frame with the columns that groups are joined by
+    groups:'str|list|dict'=READINGS,   # One name, several, or name -> columns
+    *, asof:str|datetime|None=None,    # The moment; by default now
+    ttl:timedelta|dict|None=None       # How old a row may be, for all groups or by group
+)->pd.DataFrame|pl.DataFrame:          # One row per entity: pandas for a pandas frame, else polars
+    "What is known of some entities now, or at `asof`."
+    given = isinstance(entities, (pd.DataFrame, pl.DataFrame))
+    frame = entities if given else pl.DataFrame({'location_id':[id_text(e) for e in entities]})
+    rows = as_polars(frame).with_columns(asof=pl.lit(utc(asof) if asof else now()).cast(TS))
+    labels = rows.to_pandas() if isinstance(entities, pd.DataFrame) else rows
+    return self.training_frame(labels, groups, at='asof', ttl=ttl)
 
-    def save_features(self, df, feature_group=READINGS, **options)->int|None:
-        "Append what is new or changed; the version that the group then has. `new_columns`, `units` and `meanings` as in `write`."
-        saved = self.write(df, feature_group, **options)
-        if saved.refused:
-            warn(f"{saved.refused} rows were not stored and wait with the reason: store.quarantine()", stacklevel=2)
-        return saved.version
+# %% ../../nbs/05_store/05_feature_store.ipynb #4f788151
+@patch
+def versions(
+    self:FeatureStore,
+    group:str=READINGS   # Name of the group
+)->pd.DataFrame:         # version, when, who, what, rows, message, tag; the newest first
+    "Every version of a group: when, who, what."
+    names = {v: t for t, v in tags_of(self.root, group).items()}
+    open_table(self.root, group)
+    tag = pl.col('version').replace_strict(names, default='', return_dtype=pl.String)
+    return table_versions(self.root/group).with_columns(tag=tag).to_pandas()
 
-    def refuse(self, refused:pl.DataFrame)->int:
-        "Keep refused rows (batch_id, name, line, reason, row); how many were added."
-        return quarantine_rows(self.root, refused)
+# %% ../../nbs/05_store/05_feature_store.ipynb #d8b07975
+@patch
+def history(
+    self:FeatureStore,
+    group:str=READINGS,   # Name of the group
+    **key:object          # Columns and values, such as location_id='7', event_ts='2016-02-29T08:00Z'
+)->pd.DataFrame:          # With `visible_from`, and `withdrawn_ts` for rows that were taken back
+    "Every row that was ever written about some facts."
+    return history_of(self.root, group, **key).to_pandas()
 
-# %% ../../nbs/05_store/05_feature_store.ipynb #66e53248
-class FeatureStore(StoreWriter):
-    "Versioned features of one data root: append, ask as of a moment, ask for a version, join to labels."
-    def withdraw(self, batch_id, reason='', group=READINGS, *, city=())->int:
-        "Take a wrong load out of every `asof`, on record; how many rows that was. `city`: only the rows of these."
-        return withdraw_batch(self.root, group, batch_id, reason, city=[city] if isinstance(city, str) else city)
+# %% ../../nbs/05_store/05_feature_store.ipynb #7a3b4021
+@patch
+def diff(
+    self:FeatureStore,
+    before:int|str,           # A version or its tag
+    after:int|str|None=None,  # Another; the newest by default
+    group:str=READINGS        # Name of the group
+)->pd.DataFrame:              # The key, `change` (added, changed, removed), and each column before and after
+    "What changed between two versions."
+    return diff_of(self.root, group, before, after).to_pandas()
 
-    def tag(self, tag, version=None, group=READINGS)->int:
-        "Name a version, the newest by default: vacuum keeps it, and it can be asked for by name."
-        return tag_version(self.root, group, tag, version)
+# %% ../../nbs/05_store/05_feature_store.ipynb #c2ff8d10
+@patch
+def batches(
+    self:FeatureStore,
+    group:str=READINGS   # Name of the group
+)->pd.DataFrame:         # batch_id, rows, first and last hour, when they were written
+    "The batches that are in the store."
+    return (all_rows(self.root, group)
+            .group_by('batch_id')
+            .agg(rows=pl.len(), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(),
+                 written=pl.col('created_ts').min())
+            .sort('written', 'batch_id')
+            .collect()
+            .to_pandas())
 
-    def restore(self, version, group=READINGS)->int:
-        "Make the content of an old version (or tag) the newest; the new version."
-        return restore_group(self.root, group, version)
+# %% ../../nbs/05_store/05_feature_store.ipynb #9de3731c
+@patch
+def describe(
+    self:FeatureStore,
+    group:str=READINGS   # Name of the group
+)->pd.DataFrame:         # One row per feature: meaning, unit, source, rows, missing (share), last hour, age (h)
+    "Meaning, unit, source, share missing and freshness of each feature."
+    rows = self.scan(group)
+    if group == READINGS: return describe_readings(rows, now()).to_pandas()
+    return describe_columns(rows, said_of(self.root, group), now()).to_pandas()
+
+# %% ../../nbs/05_store/05_feature_store.ipynb #ddae5cd6
+@patch
+def summary(self:FeatureStore)->pd.DataFrame:   # One row per group, as `summary_of`
+    "Size and freshness of every group."
+    return pd.DataFrame([summary_of(self.root, g) for g in self.groups()])
+
+# %% ../../nbs/05_store/05_feature_store.ipynb #e4130baf
+@patch
+def free_gb(self:FeatureStore)->float|None:   # GB; None for an object store
+    "Free space on the store's disk."
+    return round(disk_usage(self.settings.home).free/1e9, 1) if self.root.local else None
+
+# %% ../../nbs/05_store/05_feature_store.ipynb #88e55295
+@patch
+def withdraw(
+    self:FeatureStore,
+    batch_id:str,            # The batch, as `batches` lists it
+    reason:str='',           # Why, for the record
+    group:str=READINGS,      # Name of the group
+    *, city:str|list[str]=() # Of these cities only, as the rows spell them
+)->int:                      # Rows that were withdrawn
+    "Take a wrong load out of every `asof`, on record."
+    return withdraw_batch(self.root, group, batch_id, reason, city=[city] if isinstance(city, str) else city)
+
+# %% ../../nbs/05_store/05_feature_store.ipynb #187aa349
+@patch
+def tag(
+    self:FeatureStore,
+    tag:str,                       # Letters, digits, `.`, `_`, `-`; a letter first
+    version:int|str|None=None,     # Which version; the newest by default
+    group:str=READINGS             # Name of the group
+)->int:                            # The version that has the name now
+    "Give a version a name, which never moves."
+    return tag_version(self.root, group, tag, version)
+
+# %% ../../nbs/05_store/05_feature_store.ipynb #816668f9
+@patch
+def restore(
+    self:FeatureStore,
+    version:int|str,     # A version or its tag
+    group:str=READINGS   # Name of the group
+)->int:                  # The new version
+    "Make the content of an old version the newest."
+    return restore_group(self.root, group, version)
 
 # %% ../../nbs/05_store/05_feature_store.ipynb #68c28d15
 def tidy_store(
