@@ -8,9 +8,10 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import polars as pl
-from aq_workbench.store import groups
 from aq_workbench.core import AqwError, Settings, TS
 from aq_workbench.store import FeatureStore, tidy_store
+from aq_workbench.store.tables import compact
+from aq_workbench.store.writing import FeatureGroup
 
 ZERO = datetime(2016, 3, 1, tzinfo=timezone.utc)
 
@@ -105,7 +106,7 @@ def clean(store, job):
     rounds = 0
     while time.time() < job["until"]:
         if "hourly" not in store.groups(): continue
-        if groups.scan_group(store.root, "hourly").collect().height == job["expected"] * job["stations"]: break
+        if store.scan("hourly").collect().height == job["expected"] * job["stations"]: break
         tidy_store(store, keep_days=1, dry_run=False)
         rounds += 1
     say(rounds=rounds)
@@ -114,7 +115,7 @@ def clean(store, job):
 def step(store, kind, name, target):
     "One step of `churn`."
     if kind in ("save", "correct", "again"): store.write(frame(["d0", "d1"], target["hours"], target["value"], name), "churn")
-    if kind == "compact": groups.compact(store.root / "churn", sort=["location_id"], many=2)
+    if kind == "compact": compact(store.root / "churn", sort=["location_id"], many=2)
     if kind == "withdraw": store.withdraw(name, "wrong", "churn")
     if kind == "restore": store.restore(target, "churn")
     if kind == "index": store.online(["d0"], "churn", asof="2030-01-01")
@@ -123,7 +124,7 @@ def step(store, kind, name, target):
 
 def churn(store, job):
     "Say what is there, then take the steps that come in, until somebody kills this process."
-    rows = groups.all_rows(store.root, "churn").collect() if "churn" in store.groups() else frame([], [], 0, "")
+    rows = store.group("churn").rows().collect() if "churn" in store.groups() else frame([], [], 0, "")
     say(found=dict(rows.group_by("batch_id").len().iter_rows()), twice=int(rows.select("location_id", "event_ts", "batch_id").is_duplicated().sum()))
     for line in iter(sys.stdin.readline, ""):
         failed = None
@@ -135,7 +136,7 @@ def churn(store, job):
 JOBS = {f.__name__: f for f in (hourly, same, born, small, read, look, clean, churn)}
 
 if __name__ == "__main__":
-    groups.write_once = counted(groups.write_once)
+    FeatureGroup.write_once = counted(FeatureGroup.write_once)
     say(ready=True)
     for line in iter(sys.stdin.readline, ""):
         job = json.loads(line)

@@ -201,7 +201,7 @@ def test_exported_code_has_every_name_that_it_uses(name):
     assert not lost_names(Path(module.__file__).read_text(encoding="utf-8"), vars(module))
 
 
-READS = {"scan", "all_rows", "scan_group", "open_table", "load_features", "get_latest_features", "history_of", "history"}
+READS = {"scan", "group", "FeatureGroup", "load_features", "get_latest_features", "history"}
 
 
 def reads_of(source, group, constant):
@@ -211,7 +211,7 @@ def reads_of(source, group, constant):
     return [ast.unparse(c) for c in calls if any(map(names, [*c.args, *(k.value for k in c.keywords)]))]
 
 
-def test_a_reader_of_forecasts_is_found(): assert reads_of("store.scan('forecasts'); all_rows(root, ISSUED); f('forecasts')", "forecasts", "ISSUED") == ["store.scan('forecasts')", "all_rows(root, ISSUED)"]
+def test_a_reader_of_forecasts_is_found(): assert reads_of("store.scan('forecasts'); store.group(ISSUED); f('forecasts')", "forecasts", "ISSUED") == ["store.scan('forecasts')", "store.group(ISSUED)"]
 
 
 @pytest.mark.parametrize("name", ROOMS)

@@ -11,10 +11,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from aq_workbench.core import AqwError, Settings
-from aq_workbench.store import all_rows, FeatureStore, open_delta, tidy_store
-from aq_workbench.store.groups import compact
-from aq_workbench.store.joins import current_index
-from aq_workbench.store.tables import bucket_of, read_own
+from aq_workbench.store import FeatureStore, open_delta, tidy_store
+from aq_workbench.store.places import bucket_of
+from aq_workbench.store.tables import compact, read_own
 from conftest import PATIENCE, aqw
 from deltalake import DeltaTable
 from store_worker import frame
@@ -87,7 +86,7 @@ def test_two_writers_in_a_bucket(tmp_path, s3, crew):
     saved = sum(crew.together([{"job": "same", "home": tmp_path, "settings": settings, "name": name, "first": 6 * i, "rounds": 3} for i, name in enumerate("ab")]), [])
     born = sum(crew.together([{"job": "born", "home": tmp_path, "settings": settings, "name": name, "groups": 2} for name in "ab"]), [])
     store = in_bucket(tmp_path, s3, "two")
-    rows = all_rows(store.root, "same").collect().sort(*KEY, "created_ts")
+    rows = store.group("same").rows().collect().sort(*KEY, "created_ts")
     assert rows.height == sum(w["added"] + w["corrected"] for w in saved)
     assert rows.filter(pl.col("pm25") == pl.col("pm25").shift().over(KEY)).is_empty() and store.scan("same").collect().height == 24 + 18
     assert sum(w["added"] for w in saved if w["batch"] == "one batch") == 24
@@ -108,7 +107,7 @@ def test_an_index_in_a_bucket_outlives_its_files(tmp_path, s3):
     assert known() == [2]
     index = bucket_of(store.root / "_index_mine")
     index.delete([o["path"] for chunk in index.list() for o in chunk if o["path"] != "index.json"])
-    assert known() == [2] and current_index(store.root, "mine").version == 3
+    assert known() == [2] and store.group("mine").current_index().version == 3
 
 
 def test_commands_on_a_bucket(tmp_path, s3):
@@ -161,7 +160,7 @@ def test_duckdb_reads_the_table(shelf):
     "As an Arrow dataset of the Delta log, and as the log's Parquet files."
     store, expected = shelf
     dataset, files = open_delta(store.root / "mine").to_pyarrow_dataset(), open_delta(store.root / "mine").file_uris()
-    assert duckdb.sql("select count(*) from dataset where month = '2016-03'").fetchall() == [(all_rows(store.root, "mine").filter(pl.col("event_ts").dt.month() == 3).collect().height,)]
+    assert duckdb.sql("select count(*) from dataset where month = '2016-03'").fetchall() == [(store.group("mine").rows().filter(pl.col("event_ts").dt.month() == 3).collect().height,)]
     assert facts(duckdb.sql(CURRENT.format("dataset")).pl()) == expected
     assert facts(duckdb.sql(CURRENT.format(f"read_parquet({files}, union_by_name=true, hive_partitioning=true)")).pl()) == expected
 

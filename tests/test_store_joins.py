@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 import polars as pl
 import pytest
 from aq_workbench.core import Settings, TS
-from aq_workbench.store import all_rows, FeatureStore
+from aq_workbench.store import FeatureStore
 from aq_workbench.store.point_in_time import age_of, entity_of, line_of, look_up, timeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -123,7 +123,7 @@ def test_the_store_as_a_whole_agrees_with_the_oracle(tmp_path_factory, clock, ma
         clock(moment)
         store.save_features(pl.DataFrame([(p, hour(h), v) for p, h, v in sorted(rows)], schema={"location_id": pl.String, "event_ts": TS, "value": pl.Float64}, orient="row"), "mine")
         store.prepare_index("mine")
-    written, labels = all_rows(store.root, "mine").collect(), labels_of("measured").drop("event_ts").filter(pl.col("location_id") != "c")
+    written, labels = store.group("mine").rows().collect(), labels_of("measured").drop("event_ts").filter(pl.col("location_id") != "c")
     truth = oracle(written, labels, KEYS["measured"], "made")
     assert store.training_frame(labels, "mine", at="made")["value"].to_list() == truth
     again = store.training_frame(labels, "mine", at="made", versions={"mine": store.version("mine")})

@@ -11,8 +11,7 @@ import time
 import polars as pl
 import pytest
 from aq_workbench.core import AqwError, Settings
-from aq_workbench.store import all_rows, FeatureStore, open_delta
-from aq_workbench.store.groups import history_of
+from aq_workbench.store import FeatureStore, open_delta
 from aq_workbench.store.tables import read_own
 from conftest import PATIENCE, Worker, aqw, need
 from store_worker import frame, stations_of
@@ -47,10 +46,10 @@ def test_four_writers_a_reader_and_a_cleaner(tmp_path, crew, request, capsys):
     now = store.scan("hourly").collect()
     expected = {(s, h): -h - 1 if h % 5 == 3 and h + 1 < hours else h for name in "abcd" for s in stations_of(name, stations) for h in range(hours)}
     assert {(s, int(e.timestamp() - 1456790400) // 3600): v for s, e, v in now.select(*KEY, "pm25").iter_rows()} == expected and now.height == len(expected)
-    rows = all_rows(store.root, "hourly").collect()
+    rows = store.group("hourly").rows().collect()
     assert rows.height == sum(w["added"] + w["corrected"] for w in saved) == stations * len(saved)
     assert ledger_of(store, "hourly").group_by("batch_id").agg(pl.col("added").sum()).sort("batch_id").rows() == sorted((w["batch"], stations) for w in saved)
-    for word in saved[::7]: assert word["batch"] in set(all_rows(store.root, "hourly", word["version"]).collect()["batch_id"]), "what was acknowledged is in the version that it was acknowledged with"
+    for word in saved[::7]: assert word["batch"] in set(store.group("hourly").rows(word["version"]).collect()["batch_id"]), "what was acknowledged is in the version that it was acknowledged with"
     check_versions(store, "hourly")
     told = [said[-1] for said in writers]
     with capsys.disabled():
@@ -62,7 +61,7 @@ def test_four_writers_of_the_same_facts(tmp_path, crew):
     "They see each other: a fact is written again only where its value changes, and the newest counts."
     saved = sum(crew.together([{"job": "same", "home": tmp_path, "name": name, "first": 6 * i, "rounds": 6} for i, name in enumerate("abcd")]), [])
     store = store_at(tmp_path)
-    rows = all_rows(store.root, "same").collect().sort(*KEY, "created_ts")
+    rows = store.group("same").rows().collect().sort(*KEY, "created_ts")
     assert rows.height == sum(w["added"] + w["corrected"] for w in saved)
     assert sum(w["added"] for w in saved if w["batch"] == "one batch") == 24, "one batch, written by four, is stored once"
     before = rows.with_columns(pl.col("pm25", "created_ts").shift().over(KEY).name.prefix("old_")).filter(pl.col("old_created_ts").is_not_null())
@@ -73,7 +72,7 @@ def test_four_writers_of_the_same_facts(tmp_path, crew):
     last = rows.group_by(KEY).agg(pl.col("pm25").last())
     assert now.select(*KEY, "pm25").sort(KEY).equals(last.sort(KEY))
     for word in saved:
-        there = all_rows(store.root, "same", word["version"]).collect()
+        there = store.group("same").rows(word["version"]).collect()
         expected = frame(["shared"], word["hours"], word["value"], "")
         assert expected.join(there, on=[*KEY, "pm25"], how="anti").is_empty(), "what was acknowledged is there"
     assert set(ledger_of(store, "same")["batch_id"]) == {w["batch"] for w in saved}
@@ -86,7 +85,7 @@ def test_four_writers_make_a_group(tmp_path, crew):
     store = store_at(tmp_path)
     assert store.groups() == [f"born{i}" for i in range(8)]
     for i in range(8):
-        mine, rows = [w for w in saved if w["group"] == f"born{i}"], all_rows(store.root, f"born{i}").collect()
+        mine, rows = [w for w in saved if w["group"] == f"born{i}"], store.group(f"born{i}").rows().collect()
         assert sum(w["added"] for w in mine) == rows.height == rows.select(KEY).n_unique() == (12 if i % 2 else 3) and not any(w["corrected"] for w in mine)
         assert set(ledger_of(store, f"born{i}")["batch_id"]) == ({"one batch"} if i % 4 == 0 else set("abcd"))
         assert not list((store.root / f"born{i}").local.glob("draft*"))
@@ -105,7 +104,7 @@ def test_four_hands_on_the_small_tables(tmp_path, crew):
     assert all("is version" in t["why"] for t in tagged if t["tagged"] is None)
     assert all(i["known"] in ([9], [3]) for i in index) and store.online(["d0"], "mine", asof="2030-01-01")["pm25"].to_list() == [3]
     assert sum(w["withdrawn"] or 0 for w in withdrawn) == 1 and all("no rows of batch" in w["why"] for w in withdrawn if w["withdrawn"] is None)
-    history = history_of(store.root, "mine", location_id="d0")
+    history = store.group("mine").history(location_id="d0")
     assert history.height == 5 and history.filter(pl.col("reason") == "twice")["pm25"].to_list() == [9], "on record once"
 
 
@@ -173,7 +172,7 @@ def test_killed_at_random_moments(tmp_path, request, capsys):
         killed.append(todo[0])
     for w in (worker, spare): w.end()
     store = store_at(tmp_path)
-    rows, now = all_rows(store.root, "churn").collect(), store.scan("churn").collect()
+    rows, now = store.group("churn").rows().collect(), store.scan("churn").collect()
     assert dict(rows.group_by("batch_id").len().iter_rows()) == sizes(model.writes)
     assert {(s, int(e.timestamp() - 1456790400) // 3600): v for s, e, v in now.select(*KEY, "pm25").iter_rows()} == model.values() and now.height == len(model.values())
     assert {name for name, _ in model.writes} <= set(ledger_of(store, "churn")["batch_id"])
@@ -272,6 +271,6 @@ def test_full_disk_at_every_step(small_disk):
             assert group not in store.groups() or len(store.load_features(group)) in (there, there + 900), "all of it or nothing"
         filler.unlink()
         store.write(rows, group)
-        assert store.write(rows, group).unchanged == 900 and len(store.load_features(group)) == there + 900 == all_rows(store.root, group).collect().height
+        assert store.write(rows, group).unchanged == 900 and len(store.load_features(group)) == there + 900 == store.group(group).rows().collect().height
         assert not list(small_disk.rglob("*draft*"))
     assert 900 in fell and any("_batches" in str(f) for f in fell) and any(str(f).endswith("new1 is full; everything that was stored before is safe") for f in fell), fell

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 from ..core import AqwError, city_slug, now, quoted, Settings
 from ..training import issued_cities, newest_forecasts, NotIssued
-from ..store import all_rows, storage_errors, FeatureStore
+from ..store import storage_errors, FeatureStore
 from ..registry import ModelRegistry
 
 # %% ../../nbs/14_api/00_app.ipynb #e74e1adb
@@ -179,8 +179,8 @@ def group_state(
 )->Group:
     "How far a group reaches and when it was written."
     with storage_errors(store.root/name):
-        state = (all_rows(store.root, name).select(rows=pl.len(), newest=pl.max('event_ts'),
-                                                   written=pl.max('created_ts'))
+        state = (store.group(name).rows()
+                 .select(rows=pl.len(), newest=pl.max('event_ts'), written=pl.max('created_ts'))
                  .collect()
                  .row(0, named=True))
     age = (now() - state['written']).total_seconds()/3600 if state['written'] else None

@@ -14,7 +14,7 @@ from .source import KINDS, read_plans
 from ..core import AqwError, City, city_slug, near_cities, now, quoted, search_cities, Settings
 from ..training import issued_cities, newest_issue
 from ..sandbox import KNOWN
-from ..store import all_rows, READINGS, StoreReader
+from ..store import FeatureStore, READINGS
 
 # %% ../../nbs/16_commands/08_cities.ipynb #6f92c7a7
 def sandbox_figures(
@@ -61,9 +61,10 @@ def stored_spans(
     settings:Settings   # Home and kind of source
 )->list[dict]:          # city, kind, stations, first, last, issued (None: no forecast)
     "The cities of one kind of source, with their first and last hour and their newest forecast."
-    store = StoreReader(settings)
+    store = FeatureStore(settings)
     if READINGS not in store.groups(): return []
-    spans = (all_rows(store.root, READINGS).group_by('city')
+    spans = (store.group(READINGS).rows()
+             .group_by('city')
              .agg(stations=pl.col('location_id').n_unique(), first=pl.col('event_ts').min(),
                   last=pl.col('event_ts').max())
              .sort('city')

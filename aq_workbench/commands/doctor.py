@@ -30,7 +30,7 @@ from ..core import AqwError, data_root, KINDS, machine_error, open_root, Setting
 from ..fetcher import check_key, skew_note
 from ..pipeline import edited_notebooks, notebook_folder
 from .project import count_models
-from ..store import FeatureStore, open_delta, Place, summary_of, way_back
+from ..store import FeatureStore, open_delta, Place, way_back
 from ..registry import installed_version, knock, remedy, shown_uri, sqlite_file
 
 # %% ../../nbs/16_commands/06_doctor.ipynb #c6f4bdde
@@ -249,7 +249,7 @@ def read_group(
         if place.local and (bad := damaged(place)):
             raise AqwError(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}",
                            way_back(place))
-        return summary_of(store.root, group)
+        return store.group(group).summary()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
         raise AqwError(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
 

@@ -19,7 +19,7 @@ from ..core import AqwError, city_slug, find_city, LAG_H, now, quoted, Settings,
 from ..models import known_hours
 from ..training import forecast_city, issued_forecasts, serving_version
 from ..pipeline import one_run
-from ..store import all_rows, city_asof, city_rows, FeatureStore, READINGS, StoreReader, sync_city
+from ..store import cities_in, city_asof, city_rows, FeatureStore, sync_city
 from .panel import advice, forecast_panel, load_outlook, print_panel
 
 # %% ../../nbs/16_commands/09_fresh.ipynb #9875fba0
@@ -27,9 +27,7 @@ def stored_cities(
     settings:Settings   # Home and kind of source
 )->list[str]:
     "The cities of the store, by name."
-    store = StoreReader(settings)
-    if READINGS not in store.groups(): return []
-    return all_rows(store.root, READINGS).select(pl.col('city').unique()).collect()['city'].sort().to_list()
+    return cities_in(FeatureStore(settings))
 
 def where_else(
     city:str,            # As it was typed

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from .source import KINDS
 from ..core import AqwError, data_root, reports_root, Settings
-from ..store import FeatureStore, READINGS, tags_of
+from ..store import FeatureStore, READINGS
 from ..pipeline import one_run
 from .project import contents, delete, files_of
 from ..registry import ModelRegistry
@@ -140,7 +140,7 @@ def tagged(
 )->dict[int, str]:      # Version of the readings -> tag
     "The versions of a store that have a name."
     store = FeatureStore(settings)
-    return {v: tag for tag, v in tags_of(store.root, READINGS).items()} if READINGS in store.groups() else {}
+    return {v: tag for tag, v in store.group(READINGS).tags().items()} if READINGS in store.groups() else {}
 
 def serving_versions(
     settings:Settings   # Home and kind of source

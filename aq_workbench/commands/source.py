@@ -387,10 +387,8 @@ def known_cities(
     settings:Settings   # Home and source
 )->str:                 # Names with commas between
     "The cities of `cities.yaml`; where there are none, those of the store."
-    from aq_workbench.store import all_rows, READINGS, StoreReader
-    store = StoreReader(settings)
-    if read_plans(settings.home) or READINGS not in store.groups(): return ''
-    return ','.join(sorted(all_rows(store.root, READINGS).select('city').unique().collect()['city']))
+    from aq_workbench.store import cities_in, FeatureStore
+    return '' if read_plans(settings.home) else ','.join(cities_in(FeatureStore(settings)))
 
 def step(stage, cities, source, *, workers=0, **options):
     "Run one stage for some cities whose data are stored, and tell what came of it."

@@ -26,7 +26,7 @@ from ..core import AqwError, city_slug, now, parameter_name, path_name, Settings
 from ..models import build_features, LOOKBACK_H
 from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued
 from ..quality import usable
-from ..store import all_rows, city_rows, FeatureStore, READINGS
+from ..store import cities_in, city_rows, FeatureStore, READINGS
 
 # %% ../../nbs/12_report/01_exports.ipynb #b779e4d2
 class Query(NamedTuple):
@@ -139,11 +139,7 @@ def stored_names(
     query:Query           # Its kind of rows and its cities
 )->list[str]:             # As the store spells them
     "The cities to export; `AqwError` names those that are there."
-    if query.what == 'forecasts': have = issued_cities(store)
-    elif READINGS not in store.groups(): have = {}
-    else:
-        have = {city_slug(c): c for c in all_rows(store.root, READINGS).select(pl.col('city').unique())
-                .collect()['city'].sort()}
+    have = issued_cities(store) if query.what == 'forecasts' else {city_slug(c): c for c in cities_in(store)}
     if not have:
         raise AqwError(f"the store has no {query.what} yet", "make some: aqw run, or, for forecasts, aqw forecast CITY")
     if lost := [c for c in query.cities if city_slug(c) not in have]:
@@ -154,7 +150,7 @@ def stored_names(
 def nothing_left(store, names, query)->AqwError:
     "The error for a query without rows: what there is instead."
     if query.what == 'forecasts': time, rows = 'issued_at', pl.concat(issued_forecasts(store, n).lazy() for n in names)
-    else: time, rows = 'event_ts', all_rows(store.root, READINGS).filter(pl.col('city').is_in(names))
+    else: time, rows = 'event_ts', store.group(READINGS).rows().filter(pl.col('city').is_in(names))
     first, last, kinds = (rows.select(pl.col(time).min().alias('a'), pl.col(time).max().alias('b'),
                                       pl.col('parameter').unique().sort().implode())
                           .collect()
@@ -215,8 +211,8 @@ def origins(
     names:list[str]       # Cities
 )->list[dict]:            # city, source, licence, stations
     "Where the measurements of these cities come from."
-    rows = all_rows(store.root, READINGS).filter(pl.col('city').is_in(names)) if READINGS in store.groups() else None
-    if rows is None: return []
+    if READINGS not in store.groups(): return []
+    rows = store.group(READINGS).rows().filter(pl.col('city').is_in(names))
     found = (rows.group_by('city', 'source', pl.col('licence').fill_null('no licence stated'))
              .agg(stations=pl.col('location_id').n_unique()))
     return found.sort('city', 'source', 'licence').collect().to_dicts()

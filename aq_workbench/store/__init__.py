@@ -2,9 +2,10 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "tables": ["storage_errors", "open_delta", "Place", "way_back"],
+    "places": ["Place", "storage_errors", "way_back"],
+    "tables": ["open_delta"],
     "bitemporal": ["READINGS"],
-    "groups": ["all_rows", "tags_of"],
-    "feature_store": ["FeatureStore", "StoreReader", "summary_of", "tidy_store"],
-    "sync": ["city_asof", "city_latest", "city_rows", "city_written", "sync_city", "sync_live"],
+    "feature_store": ["FeatureStore", "tidy_store"],
+    "stored": ["cities_in", "city_asof", "city_latest", "city_rows", "city_written"],
+    "sync": ["sync_city", "sync_live"],
 })

@@ -16,7 +16,7 @@ import polars as pl
 from ..aqi import CATEGORIES
 from ..core import AqwError, as_polars, city_slug, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, ceil_hour, Forecaster, HORIZONS, known_at
-from ..store import all_rows, city_asof, city_rows, storage_errors, FeatureStore
+from ..store import city_asof, city_rows, storage_errors, FeatureStore
 from ..quality import usable
 from ..registry import ModelRegistry
 
@@ -71,7 +71,7 @@ def issues(
     if ISSUED not in store.groups(): return pl.DataFrame(schema=ISSUES)
     until = pl.lit(True) if asof is None else pl.col('issued_at') <= pl.lit(asof).cast(TS)
     with storage_errors(store.root/ISSUED):
-        newest = (all_rows(store.root, ISSUED, held)
+        newest = (store.group(ISSUED).rows(held)
                   .filter(until, parameter='pm25')
                   .group_by('city', 'version')
                   .agg(pl.col('issued_at').max())
