@@ -36,6 +36,7 @@ def zulu(
     "A moment as a bound of a question."
     return f"{utc(moment):%Y-%m-%dT%H:%M:%SZ}"
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #13d07daf
 def windows(
     start:datetime,            # Exclusive
     end:datetime,              # Inclusive
@@ -68,6 +69,7 @@ def problem(
     where = '.'.join(map(str, js.get('loc', []))) if isinstance(js, dict) else ''
     return f"{where}: {js.get('msg')}" if where else str(js)
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #1fd19146
 def message_of(
     body:str   # Of a reply
 )->str:        # At most 300 characters
@@ -110,6 +112,7 @@ def without(
     "A text without the key."
     return body.replace(secret, '***') if secret else body
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #af9404eb
 def refusal(
     status:int,        # HTTP status
     body:str,          # Of the reply
@@ -130,6 +133,7 @@ def header_number(
     try: return float(headers[name])
     except (KeyError, ValueError): return None
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #04fa775f
 def seconds_to_reset(
     headers:httpx.Headers   # Of a reply
 )->float:                   # Between 0 and 3600
@@ -355,6 +359,7 @@ def parameters(
     "The parameters that the service has."
     return parse_parameters(self.results('parameters'))
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #6660e282
 @patch
 def licences(
     self:OpenAQ
@@ -381,6 +386,7 @@ def location(
     "One station."
     return parse_locations(self.get(f'locations/{checked_id(id)}'))
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #7ecbfee1
 @patch
 def locations(
     self:OpenAQ,
@@ -403,6 +409,7 @@ def sensors(
     id = checked_id(location_id)
     return parse_sensors(self.get(f'locations/{id}/sensors'), id)
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #a95e3dc5
 @patch
 def latest(
     self:OpenAQ,
