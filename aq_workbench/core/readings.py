@@ -105,7 +105,7 @@ def as_polars(
 IDS = ('location_id', 'sensor_id', 'batch_id')
 
 def id_text(
-    value   # As somebody holds it: '7', 7, 7.0, a number of numpy
+    value:object   # As somebody holds it: '7', 7, 7.0, a number of numpy
 )->str:
     "An id as text; a whole number has no fraction."
     return str(int(value)) if isinstance(value, Real) and float(value).is_integer() else str(value)

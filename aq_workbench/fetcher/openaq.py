@@ -144,7 +144,12 @@ def seconds_to_reset(
 # %% ../../nbs/03_fetcher/01_openaq.ipynb #335d3519
 class Pace:
     "Waits so that the advertised ration holds, or `budget` questions a minute where none is advertised."
-    def __init__(self, budget:int=60, *, sleep=time.sleep, clock=time.monotonic):
+    def __init__(
+        self,
+        budget:int=60,                                 # Questions a minute where nothing is advertised
+        *, sleep:Callable[[float], None]=time.sleep,   # Waits for some seconds
+        clock:Callable[[], float]=time.monotonic       # Stopwatch (s)
+    ):
         self.sleep, self.clock = sleep, clock
         self.sent, self.left, self.until = deque(maxlen=budget), None, 0.
 
