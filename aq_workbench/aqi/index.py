@@ -7,6 +7,7 @@ __all__ = ['CATEGORIES', 'COLOURS', 'PM25_UPPER', 'UNHEALTHY', 'pm25_category']
 
 # %% ../../nbs/01_aqi/00_index.ipynb #5ecc14cc
 import numpy as np
+from numpy.typing import ArrayLike
 
 # %% ../../nbs/01_aqi/00_index.ipynb #0c5ad54a
 CATEGORIES = ['Good', 'Moderate', 'Unhealthy for Sensitive Groups', 'Unhealthy', 'Very Unhealthy', 'Hazardous']
@@ -16,8 +17,8 @@ UNHEALTHY = PM25_UPPER[2]                      # µg/m³; above it everybody is 
 
 # %% ../../nbs/01_aqi/00_index.ipynb #e0f377c4
 def pm25_category(
-    values        # PM2.5 (µg/m³): a number, a sequence or an array
-)->np.ndarray:    # 0 (Good) to 5 (Hazardous); -1 for NaN and below 0
+    values:ArrayLike   # PM2.5 (µg/m³): a number, a sequence or an array
+)->np.ndarray:         # 0 (Good) to 5 (Hazardous); -1 for NaN and below 0
     "The US EPA 2024 category of PM2.5, truncated to 0.1 µg/m³ first."
     values = np.asarray(values, dtype=float)
     tenths = np.floor(np.nan_to_num(values, nan=-1.)*10 + 1e-6)

@@ -43,6 +43,7 @@ def plain_name(
 LONG_SLUG = 120   # bytes
 SPELLING = re.compile(r"[\s_.,;/'’‘`´()·–—-]+")   # between words; how a name is written, not which name it is
 
+# %% ../../nbs/00_core/05_gazetteer.ipynb #7e3cfe2e
 def word_letters(
     name:str   # In plain letters
 )->str:        # Runs of letters, digits and the marks of other scripts, with `-` between
@@ -50,6 +51,7 @@ def word_letters(
     letters = ''.join(c if unicodedata.category(c)[0] in 'LNM' else '-' for c in name)
     return unicodedata.normalize('NFC', re.sub('-+', '-', letters).strip('-'))
 
+# %% ../../nbs/00_core/05_gazetteer.ipynb #cae6d7fb
 def city_slug(
     name:str   # A city's or a station's name
 )->str:        # Lower case, words joined by `-`; safe as a part of a path
@@ -133,6 +135,7 @@ def spelling_found(
     spellings = [a for a in record['alternatenames'] if part in plain_name(a)]
     return min(spellings, key=lambda a: (plain_name(a).find(part), len(a)), default='')
 
+# %% ../../nbs/00_core/05_gazetteer.ipynb #cb38e230
 def search_cities(
     text:str   # A part of a name, `beij`, perhaps with a country, `birm, US`
 )->list[tuple[City, str]]:   # With the other spelling that was found
@@ -172,6 +175,7 @@ def centres()->np.ndarray:   # (n, 2): degrees north and east, in the gazetteer'
     "The centres of all cities."
     return np.array([[c['latitude'], c['longitude']] for c in gazetteer()])
 
+# %% ../../nbs/00_core/05_gazetteer.ipynb #58eb57fc
 def city_at(
     lat:float,             # Degrees north
     lon:float,             # Degrees east

@@ -7,12 +7,13 @@ __all__ = ['patch']
 
 # %% ../../nbs/00_core/01_methods.ipynb #74fd43ab
 import builtins
+from collections.abc import Callable
 from inspect import unwrap
 
 # %% ../../nbs/00_core/01_methods.ipynb #dd24ea30
 def patch(
-    f   # A function whose first argument is typed with the class that it belongs to
-):      # What its name meant in the module before; None where it meant nothing
+    f:Callable   # Its first argument is typed with the class that it belongs to
+)->object:       # What its name meant in the module before; None where it meant nothing
     "Make a function a method."
     cls, plain = next(iter(f.__annotations__.values())), unwrap(f)
     f.__qualname__ = f'{cls.__name__}.{f.__name__}'

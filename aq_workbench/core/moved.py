@@ -10,7 +10,9 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
+from types import ModuleType
 
 # %% ../../nbs/00_core/06_moved.ipynb #e51b25b8
 MOVED = {'locations': 'core.gazetteer', 'climate': 'sandbox.climate', 'sandbox_server': 'sandbox.server',
@@ -36,14 +38,16 @@ def moved_to(
 # %% ../../nbs/00_core/06_moved.ipynb #e2e5850f
 class OldPaths(MetaPathFinder, Loader):
     "Finds the modules of the flat house where they went, and says so."
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname:str, path:object=None, target:object=None)->ModuleSpec|None:
+        "Where an old path's module is loaded from; None for what is no old path."
         return spec_from_loader(fullname, self) if moved_to(fullname) else None
 
-    def exec_module(self, module):
+    def exec_module(self, module:ModuleType):
         "Put the new module in the old one's place."
         old, new = module.__name__, moved_to(module.__name__)
-        (warnings.warn(f"{old} has moved: import from {new.rpartition('.')[0]}. The old path goes with the next "
-                       f"release.", FutureWarning, stacklevel=2))
+        face = new.rpartition('.')[0]
+        warnings.warn(f"{old} has moved: import from {face}. The old path goes with the next release.", FutureWarning,
+                      stacklevel=2)
         sys.modules[old] = import_module(new)
 
 # %% ../../nbs/00_core/06_moved.ipynb #f7334183

@@ -48,6 +48,7 @@ def path_name(
                        "use letters and digits, with - _ . or a space between them")
     return text
 
+# %% ../../nbs/00_core/02_paths.ipynb #d95f5853
 def below(
     root:Path,    # A folder of ours
     *names:str    # Parts of a path, from anywhere

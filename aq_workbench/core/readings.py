@@ -47,6 +47,7 @@ def molar_volume(
     "Molar volume of an ideal gas at 1013.25 hPa: 24.465 L/mol at 25 °C."
     return 22.414*(273.15 + temperature_c)/273.15
 
+# %% ../../nbs/00_core/04_readings.ipynb #f8922349
 def unit_name(
     unit:str   # As written: `ug/m3`, `μg/m³` (either mu), `C`
 )->str:        # Our spelling
@@ -104,7 +105,7 @@ def as_polars(
 IDS = ('location_id', 'sensor_id', 'batch_id')
 
 def id_text(
-    value   # As somebody holds it: '7', 7, 7.0, a number of numpy
+    value:object   # As somebody holds it: '7', 7, 7.0, a number of numpy
 )->str:
     "An id as text; a whole number has no fraction."
     return str(int(value)) if isinstance(value, Real) and float(value).is_integer() else str(value)
@@ -120,6 +121,7 @@ def id_column(
     text = pl.col(name).cast(pl.String)
     return pl.when(whole == pl.col(name)).then(whole.cast(pl.String)).otherwise(text).alias(name)
 
+# %% ../../nbs/00_core/04_readings.ipynb #5407e74d
 def ids_as_text(
     df:pl.DataFrame   # Any frame
 )->pl.DataFrame:
@@ -185,6 +187,7 @@ def belongs(
     simulated = 'sandbox' in source.split(':')
     return simulated == (kind == 'sandbox') and not (kind == 'live' and source.startswith('file:'))
 
+# %% ../../nbs/00_core/04_readings.ipynb #aff1d927
 def check_kind(
     readings:pl.DataFrame,   # In the columns of `READING`
     kind:str                 # Of the data root that they are meant for

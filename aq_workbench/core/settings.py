@@ -116,6 +116,7 @@ def web_address(
     if parts.scheme in ('http', 'https') and has_host and not re.search(r'\s', url): return url
     raise ValueError('should be an address such as https://api.openaq.org/v3')
 
+# %% ../../nbs/00_core/03_settings.ipynb #91e846c0
 def database_address(
     uri:str   # As somebody wrote it; empty: none
 )->str:       # The same
@@ -123,6 +124,7 @@ def database_address(
     if not uri or re.match(r'[a-z][a-z0-9+.-]*://', uri): return uri
     raise ValueError('should be an address such as postgresql://host/mlflow or http://host:5000')
 
+# %% ../../nbs/00_core/03_settings.ipynb #5db82103
 def store_address(
     where:str   # As somebody wrote it; empty: none
 )->str:         # The same
@@ -217,12 +219,14 @@ def data_root(
     "Where a kind of source keeps its store and its registry."
     return settings.home/'data'/settings.source
 
+# %% ../../nbs/00_core/03_settings.ipynb #b6819f08
 def reports_root(
     settings:Settings   # Home
 )->Path:                # home/reports
     "Where runs, figures, tables and the paper are written."
     return settings.home/'reports'
 
+# %% ../../nbs/00_core/03_settings.ipynb #d819eeca
 def tracking_uri(
     settings:Settings   # Home, kind of source and perhaps an MLflow URI
 )->str:                 # A URI that MLflow understands
@@ -242,6 +246,7 @@ def new_mark(
             'aqw_version':version('aq_workbench')}
     return json.dumps(mark).encode()
 
+# %% ../../nbs/00_core/03_settings.ipynb #359a75b3
 def parse_mark(
     data:bytes|None,   # Of an aqw.json; None where there is none
     where:str          # Where it lies
@@ -284,6 +289,7 @@ def open_root(
     check_mark(parse_mark(data, str(root/'aqw.json')), settings, where=str(root))
     return root
 
+# %% ../../nbs/00_core/03_settings.ipynb #5fd9a020
 def mark_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which exists now

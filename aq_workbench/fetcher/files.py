@@ -159,6 +159,7 @@ class Words(yaml.SafeLoader):
             raise yaml.YAMLError(f'the key {twice!r} stands twice, in line {node.start_mark.line + 1} and below')
         return super().construct_mapping(node, deep)
 
+# %% ../../nbs/03_fetcher/03_files.ipynb #d679b237
 def read_yaml(
     path:str|Path   # A mapping file
 )->dict:            # Its keys

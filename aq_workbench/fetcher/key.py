@@ -49,6 +49,7 @@ def no_key(
                        f"write OPENAQ_API_KEY=... into {settings.home/'.env'}; a key is free at "
                        f"https://explore.openaq.org/register; {INSTEAD}", 401)
 
+# %% ../../nbs/03_fetcher/05_key.ipynb #61763ab4
 def key_error(
     error:OpenAQError,   # A refusal or a silence of the service
     settings:Settings    # With a key
@@ -67,6 +68,7 @@ class KeyCheck(NamedTuple):
     ahead:float|None    # Seconds that this machine's clock is ahead of its clock; None where it does not say
     note:str            # What stands in the way for now; empty: nothing
 
+# %% ../../nbs/03_fetcher/05_key.ipynb #5010bc69
 def check_key(
     settings:Settings,    # Address and key
     *, timeout:float=10.  # At most so many seconds

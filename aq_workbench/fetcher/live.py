@@ -96,6 +96,7 @@ def unit_problem(
     try: unit_factor(parameter, unit or '')
     except Unusable as e: return e.what
 
+# %% ../../nbs/03_fetcher/04_live.ipynb #81354e8f
 def sensor_reasons(
     sensors:pl.DataFrame,  # From `OpenAQ.sensors`, with `ours`: our name of the parameter
     *, since:datetime,     # Start of the stretch
@@ -235,6 +236,7 @@ def announced(
 class NoReadings(Missing):
     "The source has nothing for a city and a stretch of time."
 
+# %% ../../nbs/03_fetcher/04_live.ipynb #2f143c9e
 def no_readings_error(
     city:str,             # Its name
     skipped:list[dict],   # What was left out

@@ -36,6 +36,7 @@ def zulu(
     "A moment as a bound of a question."
     return f"{utc(moment):%Y-%m-%dT%H:%M:%SZ}"
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #13d07daf
 def windows(
     start:datetime,            # Exclusive
     end:datetime,              # Inclusive
@@ -68,6 +69,7 @@ def problem(
     where = '.'.join(map(str, js.get('loc', []))) if isinstance(js, dict) else ''
     return f"{where}: {js.get('msg')}" if where else str(js)
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #1fd19146
 def message_of(
     body:str   # Of a reply
 )->str:        # At most 300 characters
@@ -110,6 +112,7 @@ def without(
     "A text without the key."
     return body.replace(secret, '***') if secret else body
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #af9404eb
 def refusal(
     status:int,        # HTTP status
     body:str,          # Of the reply
@@ -130,6 +133,7 @@ def header_number(
     try: return float(headers[name])
     except (KeyError, ValueError): return None
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #04fa775f
 def seconds_to_reset(
     headers:httpx.Headers   # Of a reply
 )->float:                   # Between 0 and 3600
@@ -140,7 +144,12 @@ def seconds_to_reset(
 # %% ../../nbs/03_fetcher/01_openaq.ipynb #335d3519
 class Pace:
     "Waits so that the advertised ration holds, or `budget` questions a minute where none is advertised."
-    def __init__(self, budget:int=60, *, sleep=time.sleep, clock=time.monotonic):
+    def __init__(
+        self,
+        budget:int=60,                                 # Questions a minute where nothing is advertised
+        *, sleep:Callable[[float], None]=time.sleep,   # Waits for some seconds
+        clock:Callable[[], float]=time.monotonic       # Stopwatch (s)
+    ):
         self.sleep, self.clock = sleep, clock
         self.sent, self.left, self.until = deque(maxlen=budget), None, 0.
 
@@ -355,6 +364,7 @@ def parameters(
     "The parameters that the service has."
     return parse_parameters(self.results('parameters'))
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #6660e282
 @patch
 def licences(
     self:OpenAQ
@@ -381,6 +391,7 @@ def location(
     "One station."
     return parse_locations(self.get(f'locations/{checked_id(id)}'))
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #7ecbfee1
 @patch
 def locations(
     self:OpenAQ,
@@ -403,6 +414,7 @@ def sensors(
     id = checked_id(location_id)
     return parse_sensors(self.get(f'locations/{id}/sensors'), id)
 
+# %% ../../nbs/03_fetcher/01_openaq.ipynb #a95e3dc5
 @patch
 def latest(
     self:OpenAQ,

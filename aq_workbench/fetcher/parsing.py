@@ -35,6 +35,7 @@ def instant(
     try: return utc(text)
     except (Unusable, OverflowError): return None
 
+# %% ../../nbs/03_fetcher/00_parsing.ipynb #9a56c671
 def when(
     js:object         # {'utc': …, 'local': …}, or text
 )->datetime|None:
@@ -64,6 +65,7 @@ def minutes(
     parts = re.fullmatch(r'(\d+):(\d\d):(\d\d(?:\.\d+)?)', interval or '')
     return int(parts[1])*60 + int(parts[2]) + float(parts[3])/60 if parts else None
 
+# %% ../../nbs/03_fetcher/00_parsing.ipynb #cb704774
 def period_min(
     period:dict|None   # `period` of a measurement
 )->float|None:         # Minutes

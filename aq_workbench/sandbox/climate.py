@@ -215,6 +215,7 @@ def warmth(
     course = lambda d: np.array(hours)@waves(np.zeros_like(d), d)[3:7]
     return course(day)/np.ptp(course(np.arange(96)/96))
 
+# %% ../../nbs/02_sandbox/00_climate.ipynb #97d07527
 def usual(
     name:str,       # A row of `normals_of`
     normals:dict,   # Of a city, from `normals_of`

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEN', 'GAPS', 'GAP_RATE', 'SHARED_GAPS', 'OFTEN', 'STUCK_SPELLS', 'SENTINEL_SPELLS', 'IN_PPB', 'IN_PPM', 'PLANTED',
-           'OBSERVED', 'months_of', 'spells', 'spells_of', 'in_unit', 'reported', 'faults_of', 'planted_rows',
+           'OBSERVED', 'months_of', 'spells', 'spells_of', 'in_unit', 'reported', 'sensor_faults', 'planted_rows',
            'observed_sensor', 'observed']
 
 # %% ../../nbs/02_sandbox/02_network.ipynb #b813217a
@@ -111,7 +111,7 @@ def reported(
 # %% ../../nbs/02_sandbox/02_network.ipynb #4e25255e
 IN_PPB, IN_PPM = ('no2', PPB_STATION), ('co', PPM_STATION)
 
-def faults_of(
+def sensor_faults(
     parameter:str,   # One of `SEEN`
     station:int,     # 0, 1, 2 …
     place:City,      # Where it stands
@@ -161,7 +161,7 @@ def observed_sensor(
     def before(hour):
         at = EPOCH + timedelta(hours=hour)
         return truth(city, at - timedelta(hours=1), at, stations=station + 1, seed=seed)[parameter][-1]
-    faults = faults_of(parameter, station, place, first, last, seed=seed)
+    faults = sensor_faults(parameter, station, place, first, last, seed=seed)
     zero = noise(place.slug, 300 + len(SEEN)*station + number, 1, last + 1, seed=seed)[0][hours]
     values, below = reported(parameter, unit, part[parameter].to_numpy(), zero, hours, faults, before)
     planted = planted_rows(faults, part['event_ts'].filter(pl.Series(below)), (location, sensor, parameter),

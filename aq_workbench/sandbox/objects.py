@@ -247,6 +247,7 @@ def of_location(
     "The city of a station."
     return self.city(self.places[place][0]) if place in self.places else None
 
+# %% ../../nbs/02_sandbox/04_objects.ipynb #3274a2a5
 @patch
 def of_sensor(
     self:World,
@@ -256,6 +257,7 @@ def of_sensor(
     part = self.of_location(sensor//100)
     return (part, part.sensors[sensor]) if part and sensor in part.sensors else None
 
+# %% ../../nbs/02_sandbox/04_objects.ipynb #0666ddd4
 @patch
 def whole(
     self:World

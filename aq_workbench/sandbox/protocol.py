@@ -139,6 +139,7 @@ def numbers(
     "The numbers of a comma list; none of no text."
     return [float(x) for x in text.split(',')] if text else []
 
+# %% ../../nbs/02_sandbox/03_protocol.ipynb #afe7c3b9
 def check_places(
     asked:LocationsQuery   # As it came
 )->None:

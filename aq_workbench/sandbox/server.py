@@ -14,7 +14,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from errno import EADDRINUSE
@@ -238,7 +238,7 @@ def create_sandbox(
     seed:int=0,                              # Of the simulated world
     now:str|datetime|None=None,              # The present; by default `core.now()`, which moves
     limit_per_min:int=6000,                  # Questions per minute and key
-    clock=time.monotonic                     # Stopwatch of the limit (s)
+    clock:Callable[[], float]=time.monotonic # Stopwatch of the limit (s)
 )->FastAPI:
     "Simulated cities behind OpenAQ v3 under `/v3`, and the truth under `/truth`."
     app = FastAPI(title=SIMULATED, description='Simulated cities; nothing here was measured.')
@@ -322,6 +322,7 @@ def kept_sandbox(
     "The sandbox of one city, simulated once in a process."
     return create_sandbox((city,), days=days)
 
+# %% ../../nbs/02_sandbox/05_server.ipynb #e9840dbf
 def sandbox_client(
     city:str,            # As `find_city` takes it
     *, since:datetime    # How far back somebody will ask

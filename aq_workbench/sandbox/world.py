@@ -106,6 +106,7 @@ def fitted(
     if level: columns[np.arange(17) != 2] = 0.
     return mix(columns[None], waves(t['year'], t['day']))[0]
 
+# %% ../../nbs/02_sandbox/01_world.ipynb #75385fcd
 def in_scale(
     name:str,          # One of `VARS`
     z:np.ndarray,      # The city's anomaly
@@ -153,12 +154,14 @@ def burst(
     "How heavy the rain of an hour is, relatively; none below the threshold."
     return np.expm1(2*above.clip(0, 2))/2
 
+# %% ../../nbs/02_sandbox/01_world.ipynb #638418e7
 @cache
 def mean_bursts()->tuple[np.ndarray, np.ndarray]:   # Thresholds; mean of `burst` over all hours
     "What falls in the mean of wet and dry hours."
     low, z = np.linspace(0, 5, 101), np.arange(0, 8, .01)
     return low, burst(z - low[:, None])@(.01*np.exp(-z*z/2)/np.sqrt(2*np.pi))
 
+# %% ../../nbs/02_sandbox/01_world.ipynb #f49d1932
 def rain(
     shower:np.ndarray,   # Standard normal, with a memory of hours
     damp:np.ndarray,     # The dew point's anomaly, standard normal
@@ -183,10 +186,12 @@ def bend(
     z = np.where(z < 0, 2.7*np.tanh(z/2.7), z) if c > 0 else z
     return (z - c*(z*z - 1))/(1 + 2*c*c)**.5
 
+# %% ../../nbs/02_sandbox/01_world.ipynb #5585bfaf
 def reined(away:np.ndarray)->np.ndarray:   # Departures as logarithms
     "Departures whose upper end is tame: a station is seldom more than twice its city."
     return np.where(away > 0, np.tanh(away), away)
 
+# %% ../../nbs/02_sandbox/01_world.ipynb #0571f10b
 def restless(z:np.ndarray)->np.ndarray:   # Factor on a station's departures, from PM2.5's anomaly
     "How far a station departs from its city: further in clean air."
     return 1.28*np.exp(-.4*z.clip(-2, 2))
