@@ -123,8 +123,8 @@ def extend_index(
 )->Index:
     "Bring an index to a new version: the parts that the new rows touch are made anew."
     parts = dict(before.parts) if before else {}
-    for (part,), new in rows.with_columns(part_of(rows, key)).partition_by('part', as_dict=True,
-                                                                           include_key=False).items():
+    touched = rows.with_columns(part_of(rows, key)).partition_by('part', as_dict=True, include_key=False)
+    for (part,), new in touched.items():
         if old := parts.get(str(part)): new = pl.concat([read_part(place, old).frame.drop('v'), new], how='diagonal')
         parts[str(part)] = f'part-{part}-v{version}-{uuid4().hex[:8]}'
         write_part(place, parts[str(part)], line_of(timeline(new, key), key))

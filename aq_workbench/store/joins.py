@@ -54,7 +54,7 @@ def join_group(
     at:pl.Series,                  # Each label's moment
     columns:list[str]|None=None,   # Which to take; None: all
     ttl:timedelta|None=None        # How old a row may be
-)->pl.DataFrame:                   # A row a label
+)->pl.DataFrame:                   # One row per label
     "What each label could know of one group."
     entity = [c for c in entity_of(key) if group != READINGS or c != 'parameter']
     if lost := [c for c in entity if c not in labels.columns]:
@@ -70,7 +70,7 @@ def join_group(
 
 # %% ../../nbs/05_store/09_joins.ipynb #ebcffcc6
 def distinct_names(
-    joined:dict[str, pl.DataFrame],  # Group -> its columns, a row a label
+    joined:dict[str, pl.DataFrame],  # Group -> its columns, one row per label
     taken:list[str]                  # Names of the labels' own columns
 )->list[pl.DataFrame]:
     "The groups' columns, with the group before a name that would be there twice."

@@ -29,7 +29,7 @@ class Place:
     url:str            # `/home/me/air` or `s3://bucket/air`
     options:tuple=()   # Pairs for the storage, such as ('aws_region', 'eu-central-1')
 
-    def __truediv__(self, name):
+    def __truediv__(self, name:str)->'Place':
         return Place(f"{self.url.rstrip('/')}/{path_name(name, 'a part of an address')}", self.options)
     def __str__(self): return self.url
 
@@ -37,7 +37,7 @@ class Place:
     def name(self)->str: return self.url.rstrip('/').rsplit('/', 1)[-1]
 
     @property
-    def parent(self): return Place(self.url.rstrip('/').rsplit('/', 1)[0], self.options)
+    def parent(self)->'Place': return Place(self.url.rstrip('/').rsplit('/', 1)[0], self.options)
 
     @property
     def local(self)->Path|None: return None if '://' in self.url else Path(self.url)

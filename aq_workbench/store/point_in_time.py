@@ -76,7 +76,12 @@ def halved(
 # %% ../../nbs/05_store/07_point_in_time.ipynb #10bf4d69
 FEW_STRETCHES = 5_000
 
-def last_before(v, start, stop, at)->np.ndarray:   # As `halved`; `start` ascending
+def last_before(
+    v:np.ndarray,      # Moments (int64), ascending within each stretch
+    start:np.ndarray,  # First position of each label's stretch, ascending
+    stop:np.ndarray,   # Behind its last
+    at:np.ndarray      # Each label's moment (int64)
+)->np.ndarray:
     "Position of the last row with v <= at in each label's stretch; -1 where there is none."
     cuts = np.flatnonzero(np.diff(start, prepend=-1))
     if len(cuts) > FEW_STRETCHES: count = halved(v, start, stop, at)
@@ -144,7 +149,7 @@ def look_up(
     columns:list[str],             # Which to take
     age:str='event_ts',            # Column that tells a row's age
     ttl:timedelta|None=None        # How old a row may be
-)->pl.DataFrame:                   # `columns`, a row a label, in the labels' order
+)->pl.DataFrame:                   # `columns`, one row per label, in their order
     "What each label could know."
     known = gather_rows(line.frame, positions(labels, line, at), list(dict.fromkeys([*columns, age])))
     if ttl is not None:

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SOURCE_COLUMNS', 'SILENT_H', 'Stretch', 'OVERLAP', 'batches_of', 'sync_summary', 'as_sources', 'note_sources',
-           'earlier_reads', 'nameless_batches', 'reading_notes', 'stations_heard', 'known_stations', 'sync_folder',
-           'gaps_between', 'asked_for', 'due_windows', 'could_come', 'take_back', 'sync_window', 'sync_live',
-           'sync_city']
+           'earlier_reads', 'nameless_batches', 'reading_notes', 'stations_heard', 'known_stations', 'stacked',
+           'withdraw_reads', 'sync_folder', 'gaps_between', 'asked_for', 'due_windows', 'could_come', 'take_back',
+           'sync_window', 'sync_live', 'sync_city']
 
 # %% ../../nbs/05_store/14_sync.ipynb #086afe44
 from datetime import datetime, timedelta
@@ -158,6 +158,24 @@ def known_stations(
              .collect())
     return pl.concat([listed, heard.select(listed.columns)])
 
+# %% ../../nbs/05_store/14_sync.ipynb #4a43d21a
+def stacked(
+    batches:list[Batch],   # Files as they were read
+    what:str               # `readings` or `refused`
+)->pl.DataFrame:           # With `batch_id`
+    "The rows of several files, each with its batch."
+    return pl.concat(getattr(b, what).with_columns(batch_id=pl.lit(b.batch_id)) for b in batches)
+
+# %% ../../nbs/05_store/14_sync.ipynb #c5295b73
+def withdraw_reads(
+    store:FeatureStore,     # Where the readings are
+    earlier:pl.DataFrame,   # From `earlier_reads`
+    city:str                # Its name or slug
+)->int:                     # Rows that were withdrawn
+    "Withdraw a city's rows of earlier reads."
+    names, reason = city_names(store, city), 'replaced: the file was read again'
+    return sum(store.withdraw(batch, reason, city=names) for batch in earlier['batch_id'].unique())
+
 # %% ../../nbs/05_store/14_sync.ipynb #2cb83c67
 def sync_folder(
     store:FeatureStore,        # Where to
@@ -168,23 +186,20 @@ def sync_folder(
 )->dict:                       # Counts and times, JSON-able
     "Bring a city's files into the store: read, flag, append what is new; refused rows go to quarantine."
     batches = batches_of(list(read_folder(path, mapping=mapping)), city)
-    readings = pl.concat(b.readings.with_columns(batch_id=pl.lit(b.batch_id)) for b in batches)
-    readings = flag_readings(readings.with_columns(city=pl.col('city').first()))
-    words = ['--source', 'files', '--cities', city, '--path', path, *(['--mapping', mapping] if mapping else [])]
+    readings = flag_readings(stacked(batches, 'readings').with_columns(city=pl.col('city').first()))
     earlier, nameless = earlier_reads(store, batches, city), nameless_batches(store, readings)
     if replace: check_kind(prepare(readings, READINGS), store.settings.source)
-    taken = earlier['batch_id'].unique() if replace else []
-    replaced = sum(store.withdraw(b, 'replaced: the file was read again', city=city_names(store, city)) for b in taken)
+    replaced = withdraw_reads(store, earlier, city) if replace else 0
     saved = store.write(readings)
     note_sources(store, batches, city)
-    refused = pl.concat(b.refused.with_columns(batch_id=pl.lit(b.batch_id)) for b in batches)
+    refused = stacked(batches, 'refused')
     store.refuse(refused)
     readings = readings.filter(misdated(now()).is_null())
     stations = stations_heard(readings, known_stations(store, city), readings['event_ts'].max())
-    refused = refused.height + saved.refused
-    return {**sync_summary(readings, saved), **stations, 'files': len(batches), 'refused': refused,
-            'replaced': replaced, 'notes': reading_notes(earlier, batches, nameless,
-                                                         command=f'aqw fetch {quoted(*words)}', replaced=replace)}
+    words = ['--source', 'files', '--cities', city, '--path', path, *(['--mapping', mapping] if mapping else [])]
+    notes = reading_notes(earlier, batches, nameless, command=f'aqw fetch {quoted(*words)}', replaced=replace)
+    return {**sync_summary(readings, saved), **stations, 'files': len(batches),
+            'refused': refused.height + saved.refused, 'replaced': replaced, 'notes': notes}
 
 # %% ../../nbs/05_store/14_sync.ipynb #be37aabc
 Stretch = tuple[datetime, datetime]
