@@ -42,7 +42,7 @@ def describe_readings(
     each = (sensor_hours(rows)
             .group_by(feature='parameter')
             .agg(source=pl.col('source').explode().unique().sort().str.join(', '), rows=pl.col('rows').sum(),
-                 values=pl.col('values').sum(), due=pl.col('due').sum(),
+                 missing=(1 - pl.col('values').sum()/pl.col('due').sum()).clip(0, 1),
                  first=pl.col('first').min(), last=pl.col('last').max())
             .sort('feature')
             .collect())
@@ -50,8 +50,7 @@ def describe_readings(
     age = (pl.lit(moment).cast(TS) - pl.col('last')).dt.total_minutes()
     return each.select(name, meaning=name.replace_strict(PARAMETER_MEANING, default=''),
                        unit=name.replace_strict(UNITS, default=''), source='source', rows='rows',
-                       missing=(1 - pl.col('values')/pl.col('due')).clip(0, 1),
-                       first='first', last='last', age_h=age/60)
+                       missing='missing', first='first', last='last', age_h=age/60)
 
 # %% ../../nbs/05_store/11_meaning.ipynb #43b42c95
 COLUMNS = {'group':pl.String, 'column':pl.String, 'unit':pl.String, 'meaning':pl.String, 'created_ts':TS}
