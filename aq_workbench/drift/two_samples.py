@@ -32,7 +32,7 @@ def wasserstein_effect(
 def count_table(
     reference,        # Labels, none missing
     current           # Labels, none missing
-)->np.ndarray:        # Two rows of counts, one column a category that either sample has
+)->np.ndarray:        # Two rows of counts, one column for each category that either sample has
     "Counts of each category in both samples."
     labels, codes = np.unique(np.concatenate([reference, current]), return_inverse=True)
     halves = codes[:len(reference)], codes[len(reference):]
@@ -62,7 +62,7 @@ def chi2_test(
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #b53620d1
 def adjust(
-    p_values       # One a feature
+    p_values       # One for each feature
 )->list[float]:    # Adjusted p-values in the same order: compare them with the level
     "Benjamini–Hochberg adjusted p-values (statsmodels)."
     from statsmodels.stats.multitest import multipletests

@@ -61,7 +61,7 @@ def binned(
 # %% ../../nbs/06_models/03_learner.ipynb #4041b144
 def fit_booster(
     data,             # What `binned` gave
-    y:np.ndarray,     # One target a row, NaN where there is none
+    y:np.ndarray,     # One target for each row, NaN where there is none
     rows:np.ndarray,  # Which rows to use (bool)
     params:dict       # LightGBM's
 ):                    # A lightgbm.Booster

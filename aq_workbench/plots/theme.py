@@ -59,7 +59,7 @@ def columns_of(
 
 # %% ../../nbs/11_plots/00_theme.ipynb #70aa19f3
 def whole_grid(
-    frame:pl.DataFrame,   # One row a time for each series
+    frame:pl.DataFrame,   # One row for each time and series
     time:str,             # Its column of times
     *, every:str='1h',    # Step of the grid
     by:str|None=None      # Column that tells series apart

@@ -84,12 +84,12 @@ def versions(
 @patch
 def _add(
     self:ModelRegistry,
-    name:str,                 # Of the model
-    wrap:Callable[[], Path],  # Writes MLflow's folder and gives it
-    metrics:Mapping|pd.Series|None,   # Name -> number
-    params:Mapping|pd.Series|None,    # Name -> what was set
-    tags:Mapping|pd.Series|None       # Name -> text
-)->int:                       # The new version
+    name:str,                          # Of the model
+    wrap:Callable[[], Path],           # Writes MLflow's folder and gives it
+    metrics:Mapping|pd.Series|None,    # Name -> number
+    params:Mapping|pd.Series|None,     # Name -> what was set
+    tags:Mapping|pd.Series|None        # Name -> text
+)->int:                                # The new version
     "Check a record, wrap the model, and register both."
     source = self.settings.source
     record = checked_record(metrics, params, {'source':source, **named_values('tag', tags)})
@@ -104,12 +104,12 @@ def _add(
 @patch
 def log_model(
     self:ModelRegistry,
-    model:object,     # A Forecaster or AqiClassifier, or an estimator of scikit-learn or LightGBM
-    model_name:str,   # Letters, digits and . _ + -
-    metrics:Mapping|pd.Series|None=None,   # Name -> number
-    params:Mapping|pd.Series|None=None,    # Name -> what was set
-    tags:Mapping|pd.Series|None=None       # Name -> text; `source` is set by the registry
-)->int:               # The new version, in Development
+    model:object,                         # A Forecaster or AqiClassifier, or an estimator of scikit-learn or LightGBM
+    model_name:str,                       # Letters, digits and . _ + -
+    metrics:Mapping|pd.Series|None=None,  # Name -> number
+    params:Mapping|pd.Series|None=None,   # Name -> what was set
+    tags:Mapping|pd.Series|None=None      # Name -> text; `source` is set by the registry
+)->int:                                   # The new version, in Development
     "Register a model; `AqwError` names what of it cannot be kept."
     with mlflow_errors(self.uri), TemporaryDirectory() as folder:
         return self._add(model_name, lambda: wrap_model(model, Path(folder)), metrics, params, tags)
@@ -118,12 +118,12 @@ def log_model(
 @patch
 def log_bundle(
     self:ModelRegistry,
-    bundle:str|Path,  # The folder that a model of ours has saved
-    model_name:str,   # Letters, digits and . _ + -
-    metrics:Mapping|pd.Series|None=None,   # Name -> number
-    params:Mapping|pd.Series|None=None,    # Name -> what was set
-    tags:Mapping|pd.Series|None=None       # Name -> text; `source` is set by the registry
-)->int:               # The new version, in Development
+    bundle:str|Path,                      # The folder that a model of ours has saved
+    model_name:str,                       # Letters, digits and . _ + -
+    metrics:Mapping|pd.Series|None=None,  # Name -> number
+    params:Mapping|pd.Series|None=None,   # Name -> what was set
+    tags:Mapping|pd.Series|None=None      # Name -> text; `source` is set by the registry
+)->int:                                   # The new version, in Development
     "Register a bundle that lies on disk, byte for byte."
     with mlflow_errors(self.uri), TemporaryDirectory() as folder:
         return self._add(model_name, lambda: wrap_bundle(Path(bundle), Path(folder)/'model'), metrics, params, tags)
