@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, check_kind, city_slug, LAG_H, now, quoted, Settings, TS, utc
+from ..core import AqwError, check_kind, city_slug, LAG_H, load_command, now, quoted, Settings, TS, utc
 from .bitemporal import prepare, READINGS, SaveResult
 from ..fetcher import Batch, LiveDataFetcher, NoReadings, read_folder
 from .groups import all_rows, condition, withdraw_rows
@@ -203,7 +203,7 @@ def city_rows(
     names = [c for c in have if city_slug(c) == city_slug(city)]
     if not names:
         raise AqwError(f"the store has no readings of {city!r}; it has {sorted(have)}",
-                       f"load them first: aqw fetch --cities {quoted(city)}")
+                       f"load them first: {load_command(city, store.settings, 'fetch')}")
     return store.scan(where=pl.col('city').is_in(names) & where, **query)
 
 # %% ../../nbs/05_store/06_sync.ipynb #20655a68
