@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from aq_workbench.commands import cli
-from aq_workbench.commands.source import CityPlan, read_plans, run_name
+from aq_workbench.commands.plans import CityPlan, read_plans
+from aq_workbench.commands.runs import run_name
 from aq_workbench.core import AqwError, data_root, Settings
 from aq_workbench.pipeline import save_results
 from aq_workbench.registry import ModelRegistry

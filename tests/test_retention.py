@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from aq_workbench.core import Settings
-from aq_workbench.commands.runs import tidy_runs
+from aq_workbench.commands.retention import tidy_runs
 
 START = datetime(2025, 1, 1)
 

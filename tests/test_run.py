@@ -17,7 +17,7 @@ from nbconvert import HTMLExporter
 from rich.console import Console
 
 from aq_workbench.core import Settings
-from aq_workbench.commands.runs import judge_runs, read_run
+from aq_workbench.commands.retention import judge_runs, read_run
 from aq_workbench.commands.printing import summary_of_run
 
 COMMANDS = "run fetch train forecast monitor export cities drift report dashboard serve lab models status".split()

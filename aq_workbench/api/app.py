@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['CODES', 'MEANT', 'ASK', 'ADDRESSES', 'Answer', 'Forecast', 'CityForecast', 'Problem', 'Refusal', 'NoAnswer',
-           'reading', 'as_answers', 'slug_of', 'nobody', 'forecast_of', 'Model', 'list_models', 'Group', 'group_state',
-           'tried', 'Health', 'check_health', 'json_reply', 'refusal_reply', 'refuse_all', 'docs_page', 'create_app']
+           'reading', 'as_answers', 'slug_of', 'why_unknown', 'forecast_of', 'Model', 'list_models', 'Group',
+           'group_state', 'tried', 'Health', 'check_health', 'json_reply', 'refusal_reply', 'refuse_all',
+           'only_known_parameters', 'docs_page', 'create_app']
 
 # %% ../../nbs/14_api/00_app.ipynb #11a517e3
 import logging
@@ -15,15 +16,16 @@ from difflib import get_close_matches
 from html import escape
 from importlib.metadata import version
 from typing import Annotated
+from urllib.parse import quote
 
 import polars as pl
-from fastapi import FastAPI, Path
+from fastapi import Depends, FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from ..core import AqwError, city_slug, now, quoted, Settings
+from ..core import AqwError, city_slug, kind_option, load_command, now, quoted, Settings
 from ..training import issued_cities, newest_forecasts, NotIssued
 from ..store import storage_errors, FeatureStore
 from ..registry import ModelRegistry
@@ -74,7 +76,7 @@ class Refusal(Answer):
     error:Problem = Field(description='Why there is no answer')
 
 CODES = {404:'not_found', 405:'method_not_allowed', 422:'invalid', 500:'fault', 503:'unreadable'}
-MEANT = {404:'No such city or address', 405:'It only reads: use GET', 422:'Text that names no city',
+MEANT = {404:'No such city or address', 405:'It only reads: use GET', 422:'Text that names no city, or a parameter that is not known',
          500:'A fault of the service', 503:'The store or the registry cannot be read'}
 
 class NoAnswer(AqwError):
@@ -118,7 +120,8 @@ def slug_of(
     try: return city_slug(city)
     except AqwError as e: raise NoAnswer(422, e.what, "ask for a city by its name: /v1/forecast/Delhi") from e
 
-def nobody(
+# %% ../../nbs/14_api/00_app.ipynb #8c646756
+def why_unknown(
     city:str,            # As the caller spells it
     settings:Settings    # Home and kind of source
 )->NoAnswer:
@@ -126,12 +129,15 @@ def nobody(
     with reading('the registry'): models = ModelRegistry(settings).names()
     trained = {n.removeprefix('pm25_regressor-') for n in models if n.startswith('pm25_regressor-')}
     if slug_of(city) in trained:
-        return NoAnswer(404, f"{city!r} has a model but no forecast yet", f"make one: aqw forecast {quoted(city)}")
+        return NoAnswer(404, f"{city!r} has a model but no forecast yet",
+                        f"make one: aqw forecast {quoted(city)}{kind_option(settings)}")
     with reading('the store'): served = {**{s: s for s in trained}, **issued_cities(FeatureStore(settings))}
+    near = [served[s] for s in get_close_matches(slug_of(city), served)]
     return NoAnswer(404, f"no city {city!r} here; there are {sorted(served.values()) or 'none yet'}",
-                    f"add it: aqw run --cities {quoted(city)}",
-                    [served[s] for s in get_close_matches(slug_of(city), served)])
+                    f"did you mean {', '.join(near)}? ask for it: /v1/forecast/{quote(near[0])}" if near
+                    else f"add it: {load_command(city, settings)}", near)
 
+# %% ../../nbs/14_api/00_app.ipynb #d5ff863c
 def forecast_of(
     city:str,            # As the caller spells it
     settings:Settings    # Home and kind of source
@@ -141,7 +147,7 @@ def forecast_of(
     try:
         with reading('the store, or the registry that says which version serves,'):
             newest = newest_forecasts(FeatureStore(settings), slug, asof=at)
-    except NotIssued as e: raise nobody(city, settings) from e
+    except NotIssued as e: raise why_unknown(city, settings) from e
     return CityForecast(city=newest['city'][0], simulated=settings.source == 'sandbox',
                         forecasts=as_answers(newest, at=at))
 
@@ -266,6 +272,18 @@ def refuse_all(
         return refusal_reply(NoAnswer(500, "this service made a mistake",
                                       "please report it with the log of the service"))
 
+# %% ../../nbs/14_api/00_app.ipynb #94bd3c86
+def only_known_parameters(
+    request:Request   # As it came
+):
+    "`NoAnswer` for a query parameter that the address does not take."
+    known = [p.alias for p in request.scope['route'].dependant.query_params]
+    unknown = sorted(set(request.query_params) - set(known))
+    if not unknown: return
+    raise NoAnswer(422, f"{request.url.path[:80]} takes no parameter {', '.join(map(repr, unknown))[:200]}; "
+                        f"allowed: {', '.join(known) or 'none'}",
+                   "leave it out: an answer holds all stations and horizons, to choose from")
+
 # %% ../../nbs/14_api/00_app.ipynb #d5e34aff
 def docs_page(
     described:dict   # What OpenAPI says of the application
@@ -291,6 +309,7 @@ def create_app(
     "The application; run it with `aqw serve`, or uvicorn on 127.0.0.1."
     settings = settings or Settings()
     app = FastAPI(title='aq_workbench' + (' (SIMULATED)' if settings.source == 'sandbox' else ''),
+                  dependencies=[Depends(only_known_parameters)],
                   version=version('aq_workbench'), docs_url=None, redoc_url=None, redirect_slashes=False,
                   description='PM2.5 forecasts with intervals, per station. It reads the store and the registry and '
                               'never writes.',

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..aqi import CATEGORIES, COLOURS, pm25_category
-from ..core import AqwError, quoted, Settings, utc
+from ..core import AqwError, kind_option, load_command, quoted, Settings, utc
 from ..models import ceil_hour
 from ..fetcher import city_or_none
 from ..training import newest_forecasts
@@ -53,6 +53,7 @@ class Outlook(NamedTuple):
     forecasts:pl.DataFrame # `newest_forecasts`
     origin:list[str]       # Sources and licences of the measurements
     kind:str               # Kind of source
+    option:str=''          # ` --source KIND` where a command would look at another kind without it
 
     @property
     def issued(self)->datetime: return self.forecasts['issued_at'][0]
@@ -83,7 +84,7 @@ def load_outlook(
                      & (pl.col('event_ts') <= at), asof=asof or None).collect()
     if pm25.is_empty():
         raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
-                       f"load it again: aqw fetch --cities {quoted(name)}")
+                       f"load it again: {load_command(name, settings, 'fetch')}")
     each = station_hours(pm25)
     now_ = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
     names = (pm25.group_by('location_id')
@@ -95,7 +96,7 @@ def load_outlook(
               .rows())
     return Outlook(name, clock_of(name, pm25), at, mean_over_stations(each),
                    names.join(now_, on='location_id', how='left').sort('location'), forecasts,
-                   [f'{s}: {l}' for s, l in origin], settings.source)
+                   [f'{s}: {l}' for s, l in origin], settings.source, kind_option(settings))
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f5fadfb7
 def city_category(
@@ -331,7 +332,8 @@ def notes(
             'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used)
             + '.']
     if o.stations.height > MOST_STATIONS:
-        said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}')
+        said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}'
+                    f'{o.option}')
     if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
     return Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
@@ -344,7 +346,7 @@ def advice(
     last = f"Nothing newer than {outlook.hours['event_ts'].max():%Y-%m-%d %H:%M} UTC has come."
     if outlook.kind == 'files':
         return f'{last} Bring newer files: aqw fetch --source files --path FOLDER --cities {quoted(outlook.city)}'
-    return f'{last} Ask again later: aqw forecast {quoted(outlook.city)}'
+    return f'{last} Ask again later: aqw forecast {quoted(outlook.city)}{outlook.option}'
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f733d5ec
 def forecast_panel(

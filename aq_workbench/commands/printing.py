@@ -7,7 +7,7 @@ __all__ = ['NAMED', 'TABLES', 'plain_table', 'count', 'Fetched', 'fetched', 'fet
            'version_of', 'train_table', 'expected', 'expected_cell', 'forecast_table', 'error_cell', 'drift_cell',
            'decision_cell', 'monitor_table', 'lines_of', 'serves_cell', 'run_table', 'cut', 'silent_words',
            'left_words', 'fetch_notes', 'brought_nothing', 'train_notes', 'monitor_notes', 'stages_of', 'notes_of',
-           'summary_of_run']
+           'summary_of_run', 'cell_text', 'print_frame']
 
 # %% ../../nbs/16_commands/01_printing.ipynb #93f50c2c
 from datetime import timedelta
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -273,8 +273,8 @@ def fetch_notes(
     f = fetched(entry)
     if f is None: return []
     refused = f'{f.refused:,} rows wait in quarantine with their reasons (aqw status)'
-    return [silent_words(f.silent)]*bool(f.silent) + [left_words(f.left_out)]*bool(f.left_out) + [refused]*bool(
-        f.refused)
+    silent = [f'{silent_words(f.silent)}. Hours are in UTC'] if f.silent else []
+    return silent + [left_words(f.left_out)]*bool(f.left_out) + [refused]*bool(f.refused)
 
 def brought_nothing(
     entry:dict   # A city of results.json
@@ -329,3 +329,27 @@ def summary_of_run(
     stages = stages_of(cities)
     table = TABLES[stages.pop()] if len(stages) == 1 else run_table
     return Group(table(cities), '', *map(Text, notes_of(cities)))
+
+# %% ../../nbs/16_commands/01_printing.ipynb #e69f572e
+def cell_text(
+    value   # Of a frame
+)->str:
+    "A value as a person reads it."
+    if value is None or value != value: return ''
+    if hasattr(value, 'strftime'): return f'{value:%Y-%m-%d %H:%M}'
+    if isinstance(value, int) and not isinstance(value, bool): return f'{value:,}'
+    return f'{value:,.4g}' if isinstance(value, float) else str(value)
+
+# %% ../../nbs/16_commands/01_printing.ipynb #4b8bb0fd
+def print_frame(
+    frame,             # pandas frame
+    console:Console,   # Where to
+    *, title:str=''    # Above it
+):
+    "Print a frame as a table."
+    table = Table(title=title, title_justify='left', box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
+                  show_edge=False)
+    for name in frame.columns:
+        table.add_column(str(name), overflow='fold', justify='right' if frame[name].dtype.kind in 'iuf' else 'left')
+    for row in frame.astype(object).itertuples(index=False): table.add_row(*map(cell_text, row))
+    console.print(table)

@@ -24,7 +24,7 @@ MOVED = {'locations': 'core.gazetteer', 'climate': 'sandbox.climate', 'sandbox_s
          'drift_tests': 'drift.two_samples', 'policy': 'monitor.policy', 'watch': 'monitor.verdicts',
          'export': 'report.exports', 'terminal': 'commands.panel', 'summary': 'commands.printing',
          'console': 'commands.source', 'servers': 'commands.servers', 'project': 'commands.project',
-         'retention': 'commands.runs', 'doctor': 'commands.doctor', 'demo': 'commands.demo',
+         'retention': 'commands.retention', 'doctor': 'commands.doctor', 'demo': 'commands.demo',
          'cities': 'commands.cities', 'fresh': 'commands.fresh', 'cli': 'commands.cli'}   # Old module: where it went
 
 # %% ../../nbs/00_core/06_moved.ipynb #abe18a5b

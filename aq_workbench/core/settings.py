@@ -93,8 +93,10 @@ def last_kind(
 )->str:                  # 'live', 'sandbox' or 'files'
     "The kind of source that was used last; before anything was, live with a key, else the sandbox."
     for results in sorted((home/'reports'/'runs').glob('*/results.json'), reverse=True):
-        try: kind = json.loads(results.read_text(encoding='utf-8'))['source']
-        except (OSError, ValueError, KeyError, TypeError): continue   # cut off by a full disk, or somebody else's
+        try:
+            whole = json.loads(results.read_text(encoding='utf-8'))
+            kind = '' if whole.get('failed') and not whole.get('cities') else whole['source']
+        except (OSError, ValueError, LookupError, TypeError, AttributeError): continue   # cut off, or somebody else's
         if kind in KINDS: return kind
     there = [k for k in KINDS if any((home/'data'/k/name).exists() for name in ('store', 'aqw.json'))]
     return there[0] if len(there) == 1 else 'live' if keyed else 'sandbox'

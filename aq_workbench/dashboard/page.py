@@ -22,7 +22,7 @@ import altair as alt
 import ipywidgets as widgets
 import polars as pl
 
-from ..core import AqwError, now, quoted, Settings
+from ..core import AqwError, first_command, load_command, now, quoted, Settings
 from ..training import issued_cities, newest_forecasts, recent_outcomes
 from ..monitor import daily_error, last_verdict, performance
 from ..drift import drift_rows
@@ -35,8 +35,7 @@ def forecast_cities(
 )->list[str]:           # Cities that have forecasts, by name
     "The cities that the page can show; `AqwError` when there are none."
     if names := list(issued_cities(FeatureStore(settings)).values()): return names
-    raise AqwError('There are no forecasts yet.',
-                   'Run `aqw run --source files --path FOLDER --cities NAME` and reload this page.')
+    raise AqwError('There are no forecasts yet.', f'Run `{first_command(settings)}` and reload this page.')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #be3ee50c
 class CityData(NamedTuple):
@@ -66,7 +65,7 @@ def load_city(
                      asof=at).collect()
     if pm25.is_empty():
         raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}",
-                       f"load them again: aqw fetch --cities {quoted(city)}")
+                       f"load them again: {load_command(city, settings, 'fetch')}")
     joined = recent_outcomes(store, city, version=newest['version'], since=since, asof=at)
     names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique()
                  .sort('location').iter_rows())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..core import AqwError, city_slug, POLLUTANTS, quoted, Settings, utc, WEATHER
+from ..core import AqwError, city_slug, kind_option, POLLUTANTS, quoted, Settings, utc, WEATHER
 from ..drift import DataDriftDetector
 from ..training import recent_outcomes
 from .outcomes import performance
@@ -125,7 +125,8 @@ def watch_city(
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, champion = city_asof(store, city, asof), registry.champion('pm25_regressor', city=city)
     if champion is None:
-        raise AqwError(f"no model of {city!r} to watch", f"train one: aqw train --cities {quoted(city)}")
+        raise AqwError(f"no model of {city!r} to watch",
+                       f"train one: aqw train --cities {quoted(city)}{kind_option(settings)}")
     hours = city_hours(city_rows(store, city, asof=moment).collect())
     drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days,
                      threshold=settings.drift_threshold)
@@ -155,4 +156,4 @@ def last_verdict(
     try: return json.loads(rows['verdict'].item())
     except ValueError as e:
         raise AqwError(f"the newest verdict on {rows['city'].item()} is damaged: {e}",
-                       f"aqw monitor --cities {quoted(rows['city'].item())}") from e
+                       f"aqw monitor --cities {quoted(rows['city'].item())}{kind_option(settings)}") from e

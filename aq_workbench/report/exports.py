@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ..core import AqwError, city_slug, now, parameter_name, path_name, Settings, typed_path, UNITS, utc
+from ..core import AqwError, city_slug, first_command, kind_option, load_command, now, parameter_name
+from ..core import path_name, Settings, typed_path, UNITS, utc
 from ..models import build_features, LOOKBACK_H
 from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued
 from ..quality import usable
@@ -141,10 +142,12 @@ def stored_names(
     "The cities to export; `AqwError` names those that are there."
     have = issued_cities(store) if query.what == 'forecasts' else {city_slug(c): c for c in cities_in(store)}
     if not have:
-        raise AqwError(f"the store has no {query.what} yet", "make some: aqw run, or, for forecasts, aqw forecast CITY")
+        raise AqwError(f"the store has no {query.what} yet",
+                       f"make some: {first_command(store.settings)}, or, for forecasts, "
+                       f"aqw forecast CITY{kind_option(store.settings)}")
     if lost := [c for c in query.cities if city_slug(c) not in have]:
         raise AqwError(f"the store has no {query.what} of {', '.join(lost)}; it has {', '.join(have.values())}",
-                       "name one of these, or fetch the city first: aqw run --cities NAME")
+                       f"name one of these, or fetch the city first: {load_command(lost[0], store.settings)}")
     return [have[city_slug(c)] for c in query.cities] or list(have.values())
 
 def nothing_left(store, names, query)->AqwError:

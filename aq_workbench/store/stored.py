@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, city_slug, quoted, utc
+from ..core import AqwError, city_slug, load_command, utc
 from .bitemporal import READINGS
 from .feature_store import FeatureStore
 
@@ -42,7 +42,7 @@ def city_rows(
     if names := city_names(store, city): return store.scan(where=pl.col('city').is_in(names) & where, **query)
     store.group().open()   # where there are no readings at all, this says so
     raise AqwError(f"the store has no readings of {city!r}; it has {cities_in(store)}",
-                   f"load them first: aqw fetch --cities {quoted(city)}")
+                   f"load them first: {load_command(city, store.settings, 'fetch')}")
 
 # %% ../../nbs/05_store/13_stored.ipynb #a250feef
 def all_city_rows(

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..aqi import CATEGORIES
-from ..core import AqwError, as_polars, city_slug, now, quoted, Settings, TS, utc
+from ..core import AqwError, as_polars, city_slug, kind_option, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, ceil_hour, Forecaster, HORIZONS, known_at
 from ..store import city_asof, city_rows, storage_errors, FeatureStore
 from ..quality import usable
@@ -54,7 +54,8 @@ def champions(
     "A city's regressor, its classifier, and the regressor's name, version and tags."
     champion = registry.champion('pm25_regressor', city=city)
     if champion is None:
-        raise AqwError(f"no model of {city!r} is registered", f"train one: aqw train --cities {quoted(city)}")
+        raise AqwError(f"no model of {city!r} is registered",
+                       f"train one: aqw train --cities {quoted(city)}{kind_option(registry.settings)}")
     regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
     return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 
