@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from aq_workbench.core import Settings, TS
 from aq_workbench.store import FeatureStore
-from aq_workbench.store.point_in_time import age_of, entity_of, line_of, look_up, timeline
+from aq_workbench.store.point_in_time import row_age, entity_of, line_of, look_up, timeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ def histories(draw, kind):
 def oracle(rows, labels, key, at):
     "Of the rows that were visible, the newest; of these, the one written last."
     rows = rows.to_dicts()
-    start = age_of(key)
+    start = row_age(key)
     def known(label):
         seen = [r for r in rows if all(r[c] == label[c] for c in entity_of(key)) and max(r[start], r["available_ts"]) <= label[at]]
         return max(seen, key=lambda r: (r[start], r["created_ts"]))["value"] if seen else None
@@ -57,12 +57,12 @@ def labels_of(kind):
 
 
 def joined(rows, labels, key):
-    return look_up(labels, line_of(timeline(rows, key), key), at=labels["made"], columns=["value"], age=age_of(key))["value"].to_list()
+    return look_up(labels, line_of(timeline(rows, key), key), at=labels["made"], columns=["value"], age=row_age(key))["value"].to_list()
 
 
 def leaky(rows, labels, key):
     "The join that everybody writes first: the newest row by its own time."
-    age = age_of(key)
+    age = row_age(key)
     one = rows.sort(age, "created_ts").unique(subset=[*entity_of(key), age], keep="last", maintain_order=True)
     found = labels.with_row_index("n").sort("made").join_asof(one.rename({age: "age"}).sort("age"), left_on="made", right_on="age", by=entity_of(key), check_sortedness=False)
     return found.sort("n")["value"].to_list()
@@ -92,7 +92,7 @@ def test_new_rows_on_an_old_timeline(kind):
     @given(histories(kind), st.integers(0, 25))
     def check(rows, cut):
         grown = timeline(pl.concat([timeline(rows.head(cut), key).drop("v"), rows.slice(cut)]), key)
-        assert look_up(labels, line_of(grown, key), at=labels["made"], columns=["value"], age=age_of(key))["value"].to_list() == joined(rows, labels, key)
+        assert look_up(labels, line_of(grown, key), at=labels["made"], columns=["value"], age=row_age(key))["value"].to_list() == joined(rows, labels, key)
 
     check()
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from ..core import AqwError, as_polars, TS, utc
 from .bitemporal import BOOKKEEPING, READINGS
-from .point_in_time import age_of, entity_of, Line, look_up
+from .point_in_time import row_age, entity_of, Line, look_up
 
 # %% ../../nbs/05_store/09_joins.ipynb #cb8a06f1
 def label_frame(
@@ -61,7 +61,7 @@ def join_group(
         raise AqwError(f"labels lack {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
                        "add these columns, or leave the group out")
     if group != READINGS:
-        return look_up(labels, line, at=at, columns=wanted_columns(line, key, columns, group), age=age_of(key), ttl=ttl)
+        return look_up(labels, line, at=at, columns=wanted_columns(line, key, columns, group), age=row_age(key), ttl=ttl)
     have = line.bounds['parameter'].unique().sort().to_list()
     if lost := sorted(set(columns or ()) - set(have)):
         raise AqwError(f"{group!r} has no parameter {lost}; it has {have}", "ask for some of these")
