@@ -65,7 +65,7 @@ def mark_replays(
     df:pl.DataFrame,         # Prepared rows, compared or not
     seen:DeltaTable|None,    # The group as the writer sees it
     ledger:pl.DataFrame      # From `ledger_rows`
-)->pl.DataFrame:             # `df` with `written` (the group has rows of that batch and series) and `noted` (in the ledger)
+)->pl.DataFrame:             # With `written` (the group has rows of that batch and series) and `noted` (the ledger too)
     "Mark the rows of batches that were written before."
     series, batches = batch_series(df.columns), df['batch_id'].unique().implode()
     beside = df.clear().lazy() if seen is None or df.is_empty() else rows_beside(seen, df)
