@@ -11,6 +11,7 @@ __all__ = ['MIN_ROWS', 'WARNING', 'STATISTICS', 'DRIFT_ROW', 'find_column', 'fea
 # %% ../../nbs/09_drift/01_detector.ipynb #289dffb0
 import json
 import os
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def as_labels(
 MIN_ROWS = 10
 
 def check_frame(
-    df,          # What the caller gave
+    df:object,   # What the caller gave
     whose:str    # 'reference' or 'current'
 )->None:         # Nothing: it raises or it does not
     "`AqwError` for what is no frame, or has fewer than `MIN_ROWS` rows."
@@ -161,9 +162,9 @@ WARNING = ("method iid: the tests take every row for an independent draw. Neighb
 
 # %% ../../nbs/09_drift/01_detector.ipynb #c7c8fd38
 def feature_kinds(
-    numeric,           # Names, or one name
-    categorical        # Names, or one name
-)->dict[str, bool]:    # Feature -> is it categorical, in the caller's order and spelling
+    numeric:Iterable[str]|str|None,      # Names, or one name
+    categorical:Iterable[str]|str|None   # Names, or one name
+)->dict[str, bool]:                      # Feature -> is it categorical, in the caller's order and spelling
     "The features to test; `AqwError` for none, or one that is named twice."
     listed = lambda names: [names] if isinstance(names, str) else list(names if names is not None else ())
     numbers, labels = listed(numeric), listed(categorical)
@@ -227,8 +228,8 @@ def drift_report(
 def detect_drift(
     self:DataDriftDetector,
     current_data:pd.DataFrame|pl.DataFrame,     # The rows of the window to judge
-    numeric_features:list[str]|str=(),          # Names of numeric columns
-    categorical_features:list[str]|str=()       # Names of columns of categories
+    numeric_features:Iterable[str]|str=(),      # Names of numeric columns
+    categorical_features:Iterable[str]|str=()   # Names of columns of categories
 )->dict:                                        # JSON-able: summary, drifted_features, features, not_tested, warning
     "Test each feature; `AqwError` where one is missing, has the wrong kind, or none can be tested."
     kinds = feature_kinds(numeric_features, categorical_features)
@@ -265,7 +266,7 @@ def statistics_row(
 def statistics_table(
     reference:pd.DataFrame|pl.DataFrame,   # Rows of the training
     current:pd.DataFrame|pl.DataFrame,     # Rows of the window
-    features                               # Names of numeric columns
+    features:Iterable[str]                 # Names of numeric columns
 )->pd.DataFrame:                           # One row for each feature
     "Statistics of both samples, feature by feature."
     check_frame(reference, 'reference'), check_frame(current, 'current')
@@ -278,7 +279,7 @@ def statistics_table(
 def calculate_statistics_drift(
     self:DataDriftDetector,
     current_data:pd.DataFrame|pl.DataFrame,   # The rows of the window to judge
-    numeric_features:list[str]|str=()         # Names of numeric columns
+    numeric_features:Iterable[str]|str=()     # Names of numeric columns
 )->pd.DataFrame:                              # One row for each feature, see `statistics_row`
     "Mean, sd, median and quantiles of both samples, with difference and % change."
     return statistics_table(self.reference_data, current_data, feature_kinds(numeric_features, ()))

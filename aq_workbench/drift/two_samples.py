@@ -7,11 +7,12 @@ __all__ = ['ks_test', 'wasserstein_effect', 'count_table', 'cramers_v', 'chi2_te
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #5ecc14cc
 import numpy as np
+from numpy.typing import ArrayLike
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #f169d708
 def ks_test(
-    reference,            # Numbers, none missing
-    current               # Numbers, none missing
+    reference:ArrayLike,  # Numbers, none missing
+    current:ArrayLike     # Numbers, none missing
 )->tuple[float, float]:   # D (0 to 1) and the p-value for independent rows
     "Two-sample Kolmogorov–Smirnov test, as `scipy.stats.ks_2samp` gives it."
     from scipy.stats import ks_2samp
@@ -20,9 +21,9 @@ def ks_test(
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #38b20508
 def wasserstein_effect(
-    reference,        # Numbers, none missing
-    current           # Numbers, none missing
-)->float|None:        # In standard deviations of the reference; None where that is 0
+    reference:ArrayLike,  # Numbers, none missing
+    current:ArrayLike     # Numbers, none missing
+)->float|None:            # In standard deviations of the reference; None where that is 0
     "Wasserstein-1 distance in standard deviations of the reference: 0 for equal samples."
     from scipy.stats import wasserstein_distance
     sd = float(np.std(reference))
@@ -30,9 +31,9 @@ def wasserstein_effect(
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #b20d5320
 def count_table(
-    reference,        # Labels, none missing
-    current           # Labels, none missing
-)->np.ndarray:        # Two rows of counts, one column for each category that either sample has
+    reference:ArrayLike,  # Labels, none missing
+    current:ArrayLike     # Labels, none missing
+)->np.ndarray:            # Two rows of counts, one column for each category that either sample has
     "Counts of each category in both samples."
     labels, codes = np.unique(np.concatenate([reference, current]), return_inverse=True)
     halves = codes[:len(reference)], codes[len(reference):]
@@ -48,8 +49,8 @@ def cramers_v(
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #9576012b
 def chi2_test(
-    reference,                   # Labels, none missing
-    current                      # Labels, none missing
+    reference:ArrayLike,         # Labels, none missing
+    current:ArrayLike            # Labels, none missing
 )->tuple[float, float, float]:   # Chi-square, the p-value for independent rows, and Cramér's V at equal sizes
     "Contingency chi-square of two samples, by random tables where an expected count is below 5."
     from scipy.stats import MonteCarloMethod, chi2_contingency
@@ -62,8 +63,8 @@ def chi2_test(
 
 # %% ../../nbs/09_drift/00_two_samples.ipynb #b53620d1
 def adjust(
-    p_values       # One for each feature
-)->list[float]:    # Adjusted p-values in the same order: compare them with the level
+    p_values:list[float]   # One for each feature
+)->list[float]:            # Adjusted p-values in the same order: compare them with the level
     "Benjamini–Hochberg adjusted p-values (statsmodels)."
     from statsmodels.stats.multitest import multipletests
     return multipletests(p_values, method='fdr_bh')[1].tolist() if len(p_values) else []

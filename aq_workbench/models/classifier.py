@@ -6,6 +6,7 @@
 __all__ = ['MULTICLASS', 'CATEGORY_MEANING', 'category_of', 'transition_table', 'fit_categories', 'AqiClassifier']
 
 # %% ../../nbs/06_models/07_classifier.ipynb #e9407e20
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -58,8 +59,8 @@ class AqiClassifier:
     "Probability of each US EPA category of PM2.5 at each horizon."
     def __init__(
         self,
-        horizons=HORIZONS,  # Hours ahead
-        *, seed:int=0       # Of the learner
+        horizons:Sequence[int]=HORIZONS,  # Hours ahead
+        *, seed:int=0                     # Of the learner
     ): self.horizons, self.seed = list(horizons), seed
 
 # %% ../../nbs/06_models/07_classifier.ipynb #500659ce

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 
 from ..core import AqwError
 from .baselines import persistence, same_hour_yesterday
@@ -67,12 +68,12 @@ def interval_score(
 
 # %% ../../nbs/06_models/09_evaluate.ipynb #ea0f8b07
 def score(
-    actual,       # What came (µg/m³)
-    mean,         # Forecasts
-    median=None,  # For the MAE; by default `mean`
-    lo=None,      # Lower bound of the 90 % interval
-    hi=None       # Its upper bound
-)->dict:          # n, r2, coverage90; rmse mae bias width90 in µg/m³; None where there is no interval
+    actual:ArrayLike,             # What came (µg/m³)
+    mean:ArrayLike,               # Forecasts
+    median:ArrayLike|None=None,   # For the MAE; by default `mean`
+    lo:ArrayLike|None=None,       # Lower bound of the 90 % interval
+    hi:ArrayLike|None=None        # Its upper bound
+)->dict:                          # n, r2, coverage90; rmse mae bias width90 in µg/m³; None where there is no interval
     "Scores of a point forecast and, where there is one, its 90 % interval."
     actual, mean = np.asarray(actual, float), np.asarray(mean, float)
     middle, error = mean if median is None else np.asarray(median, float), mean - actual

@@ -8,6 +8,7 @@ __all__ = ['AIR', 'HORIZONS', 'LOOKBACK_H', 'OTHER_POLLUTANTS', 'NOW', 'BEFORE',
            'change', 'mean', 'build_features', 'feature_names', 'add_targets']
 
 # %% ../../nbs/06_models/00_features.ipynb #68a72183
+from collections.abc import Sequence
 from math import pi
 
 import polars as pl
@@ -163,10 +164,10 @@ def feature_names(
 
 # %% ../../nbs/06_models/00_features.ipynb #582788a8
 def add_targets(
-    features:pl.DataFrame,   # location_id and issued_at
-    readings:pl.DataFrame,   # Current readings of the same stations
-    horizons=HORIZONS        # Hours ahead
-)->pl.DataFrame:             # With `y_<h>`, PM2.5 (µg/m³), null where it was not measured
+    features:pl.DataFrame,          # location_id and issued_at
+    readings:pl.DataFrame,          # Current readings of the same stations
+    horizons:Sequence[int]=HORIZONS # Hours ahead
+)->pl.DataFrame:                    # With `y_<h>`, PM2.5 (µg/m³), null where it was not measured
     "Add the PM2.5 measured in the hour that ends `h` hours after `issued_at`."
     hourly = readings.filter(usable(), pl.col('parameter') == 'pm25', pl.col('period_min') == 60,
                              pl.col('value').is_not_null())

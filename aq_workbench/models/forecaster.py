@@ -6,6 +6,7 @@
 __all__ = ['fit_horizon', 'Forecaster']
 
 # %% ../../nbs/06_models/06_forecaster.ipynb #14261a69
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,9 +43,9 @@ class Forecaster:
     "PM2.5 at each horizon: mean, median, and 80 % and 90 % intervals."
     def __init__(
         self,
-        horizons=HORIZONS,       # Hours ahead
-        *, seed:int=0,           # Of the learner
-        params:dict|None=None    # LightGBM's, over `LEARNER`
+        horizons:Sequence[int]=HORIZONS,  # Hours ahead
+        *, seed:int=0,                    # Of the learner
+        params:dict|None=None             # LightGBM's, over `LEARNER`
     ): self.horizons, self.seed, self.params = list(horizons), seed, params or {}
 
 # %% ../../nbs/06_models/06_forecaster.ipynb #fb388596

@@ -22,9 +22,9 @@ from ..models import score
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #162fe2c1
 def scalar_of(
-    value,       # A number or text, perhaps of numpy, perhaps an array of one
-    what:str     # For the error: 'prediction' or 'actual'
-)->float|str:    # A Python float, or text
+    value:object,  # A number or text, perhaps of numpy, perhaps an array of one
+    what:str       # For the error: 'prediction' or 'actual'
+)->float|str:      # A Python float, or text
     "A plain number or a class name; `AqwError` for anything else, infinity included."
     if hasattr(value, 'item') and getattr(value, 'size', 1) == 1: value = value.item()
     if isinstance(value, str): return value
@@ -64,8 +64,8 @@ def jsonable(
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #8057576e
 def checked_pair(
-    prediction,              # A number, or text for a class
-    actual                   # What came; None or NaN: not yet known
+    prediction:float|str,    # A number, or text for a class
+    actual:float|str|None    # What came; None or NaN: not yet known
 )->tuple[float|str, float|str|None]:
     "Prediction and outcome, plain and of one kind."
     predicted, came = scalar_of(prediction, 'prediction'), None if actual is None else scalar_of(actual, 'actual')
@@ -93,8 +93,8 @@ def prediction_record(
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #bd8b2a1b
 def finite(
-    value        # A number of Python or numpy, or None
-)->float|None:   # The same, plain; None for NaN and infinity
+    value:float|None   # A number of Python or numpy, or None
+)->float|None:         # The same, plain; None for NaN and infinity
     "A figure that strict JSON can hold."
     value = value.item() if hasattr(value, 'item') else value
     return value if value is not None and math.isfinite(value) else None

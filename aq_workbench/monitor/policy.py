@@ -7,6 +7,7 @@ __all__ = ['exceeds', 'same_parameter', 'drift_findings', 'drift_blind_spots', '
            'judge_performance', 'rule_text', 'RetrainPolicy']
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #ff15b16a
+from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 
@@ -23,9 +24,9 @@ def exceeds(
 
 # %% ../../nbs/10_monitor/01_policy.ipynb #aa874420
 def same_parameter(
-    name:str,        # As anybody spells it
-    names            # Ours or anybody's
-)->bool:             # `PM2.5` is in ('pm25',)
+    name:str,             # As anybody spells it
+    names:Iterable[str]   # Ours or anybody's
+)->bool:                  # `PM2.5` is in ('pm25',)
     "Whether a feature is one of `names`, whatever the spelling."
     return (parameter_name(name) or name) in {parameter_name(n) or n for n in names}
 

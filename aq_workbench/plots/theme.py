@@ -9,6 +9,8 @@ __all__ = ['COLUMN_PT', 'WIDTH', 'LETTERS', 'INK', 'BLUE', 'BAND', 'ORANGE', 'GR
            'save_chart', 'as_picture']
 
 # %% ../../nbs/11_plots/00_theme.ipynb #220ae477
+from collections.abc import Collection
+from datetime import datetime
 from pathlib import Path
 
 import altair as alt
@@ -93,7 +95,7 @@ def series_of(
 SERIES = {'measured': INK, 'forecast': BLUE, '90 % interval': BAND, 'persistence': GREY}
 
 def colour_of(
-    names   # The series in the chart
+    names:Collection[str]   # The series in the chart
 )->alt.Color:
     "The colour scale and legend of the series that a chart has."
     names = [n for n in SERIES if n in names]
@@ -149,7 +151,7 @@ def interval_band(
 
 # %% ../../nbs/11_plots/00_theme.ipynb #aa9b8e05
 def present_rule(
-    asof   # The present
+    asof:datetime   # The present
 )->alt.Chart:
     "A dashed line at a moment."
     at = pl.DataFrame({'target_ts': [asof]})
@@ -158,7 +160,7 @@ def present_rule(
 # %% ../../nbs/11_plots/00_theme.ipynb #5779c036
 def plot_forecast(
     frame:pd.DataFrame|pl.DataFrame,   # target_ts, mean, lo90, hi90, actual (µg/m³), perhaps persistence: one station
-    *, asof=None,                      # Moment up to which hours were measured
+    *, asof:datetime|None=None,        # Moment up to which hours were measured
     simulated:bool=False,              # Mark the chart SIMULATED
     width:int=WIDTH,                   # Pixels, with the axes
     height:int=230                     # Pixels, with axis and legend

@@ -10,6 +10,7 @@ __all__ = ['SWITCHES', 'REMEDIES', 'DRIVER_PACKAGES', 'EXPERIMENT', 'import_mlfl
 import os
 import re
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import contextmanager
 from math import ceil
@@ -99,8 +100,8 @@ def check_sqlite(
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #0ef006cb
 def within_seconds(
-    seconds:float,  # How long to wait (s)
-    call            # A function without arguments
+    seconds:float,        # How long to wait (s)
+    call:Callable[[], object]   # What to do
 ):
     "What a call gives; `TimeoutError` where it takes longer. What it raises is raised."
     answer = Future()

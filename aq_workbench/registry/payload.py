@@ -84,7 +84,7 @@ def foreign_types(
 
 # %% ../../nbs/07_registry/01_payload.ipynb #c1002b60
 def skops_bytes(
-    model         # An estimator
+    model:object  # An estimator
 )->bytes:
     "An estimator as a skops file; `AqwError` names what cannot be kept."
     import skops.io
@@ -146,7 +146,7 @@ def wrap_bundle(
 
 # %% ../../nbs/07_registry/01_payload.ipynb #829fe5ce
 def wrap_sklearn(
-    model,        # An estimator of scikit-learn or LightGBM
+    model:object, # An estimator of scikit-learn or LightGBM
     folder:Path   # Where MLflow's folder goes; must not exist
 ):
     "MLflow's folder around an estimator in skops format; `AqwError` names what cannot be kept."
@@ -160,7 +160,7 @@ def wrap_sklearn(
 
 # %% ../../nbs/07_registry/01_payload.ipynb #c840be22
 def wrap_model(
-    model,        # Ours, or an estimator of scikit-learn or LightGBM
+    model:object, # Ours, or an estimator of scikit-learn or LightGBM
     folder:Path   # An empty folder to work in
 )->Path:          # MLflow's folder in it
     "Write a model in MLflow's layout; `AqwError` names a type that cannot be kept."

@@ -167,8 +167,8 @@ def champion_of(
 
 # %% ../../nbs/07_registry/04_stages.ipynb #d4d04305
 def whole_number(
-    what:str,   # version or limit
-    value       # An integer of any kind
+    what:str,        # version or limit
+    value:Real|str   # An integer of any kind
 )->int:
     "A number as an int; `AqwError` for what is none."
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
