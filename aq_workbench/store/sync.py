@@ -20,7 +20,7 @@ from .contract import prepare, SaveResult
 from .feature_store import FeatureStore
 from ..fetcher import Batch, LiveDataFetcher, NoReadings, read_folder
 from ..quality import flag_readings, misdated
-from .stored import all_city_rows, city_latest, city_names   # the old path aq_workbench.sync led here
+from .stored import all_city_rows, city_names
 from .tables import add_own, read_own
 from .writing import condition
 
