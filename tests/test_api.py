@@ -123,7 +123,7 @@ def test_no_name_makes_a_fault(inside, home, name): assert_answer(inside.get('/v
 @example('GET', ['models'], 'limit=99999999999999999999&asof=-1', b'{')
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_no_question_makes_a_fault(inside, home, method, parts, query, body):
-    reply = inside.request(method, '/' + '/'.join(quote(p, safe='') for p in parts) + '?' + quote(query, safe='=&'), content=body)
+    reply = inside.request(method, 'http://testserver/' + '/'.join(quote(p, safe='') for p in parts) + '?' + quote(query, safe='=&'), content=body)
     assert_answer(reply, home)
 
 

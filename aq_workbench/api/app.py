@@ -56,7 +56,7 @@ class Forecast(Answer):
 
 # %% ../../nbs/14_api/00_app.ipynb #3894832d
 class CityForecast(Answer):
-    "The newest forecasts of a city, one a station and horizon."
+    "The newest forecasts of a city, one for each station and horizon."
     city:str = Field(description='City, as the store spells it')
     parameter:str = Field('pm25', description='What is forecast')
     unit:str = Field('µg/m³', description='Unit of all values')
@@ -76,7 +76,8 @@ class Refusal(Answer):
     error:Problem = Field(description='Why there is no answer')
 
 CODES = {404:'not_found', 405:'method_not_allowed', 422:'invalid', 500:'fault', 503:'unreadable'}
-MEANT = {404:'No such city or address', 405:'It only reads: use GET', 422:'Text that names no city, or a parameter that is not known',
+MEANT = {404:'No such city or address', 405:'It only reads: use GET',
+         422:'Text that names no city, or a parameter that is not known',
          500:'A fault of the service', 503:'The store or the registry cannot be read'}
 
 class NoAnswer(AqwError):
@@ -289,18 +290,18 @@ def docs_page(
     described:dict   # What OpenAPI says of the application
 )->str:
     "The addresses and what they answer, as HTML without a script."
-    rows = lambda fields: ''.join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(f.get('description', ''))}</td></tr>" for name,
-        f in fields.items())
-    paths = ''.join(f"<h2>GET {escape(path)}</h2><p>{escape(m['get'].get('summary', ''))}</p>" for path,
-                    m in described['paths'].items())
-    types = ''.join(
-        f"<h3>{escape(name)}</h3><p>{escape(t.get('description', ''))}</p><table>{rows(t['properties'])}</table>"
-        for name, t in described['components']['schemas'].items())
+    row = lambda name, about: f"<tr><td><code>{escape(name)}</code></td><td>{escape(about)}</td></tr>"
+    rows = lambda fields: ''.join(row(name, f.get('description', '')) for name, f in fields.items())
+    path = lambda name, m: f"<h2>GET {escape(name)}</h2><p>{escape(m['get'].get('summary', ''))}</p>"
+    type_ = lambda name, t: (f"<h3>{escape(name)}</h3><p>{escape(t.get('description', ''))}</p>"
+                             f"<table>{rows(t['properties'])}</table>")
     info = described['info']
-    return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(info['title'])}</title><body "
-            f"style='font-family:sans-serif;max-width:60em'>" f"<h1>{escape(info['title'])} "
-                                                              f"{escape(info['version'])}</h1><p>{escape(info['description'])} <a href='openapi.json'>openapi.json</a></p>{paths}<h2>Types</h2>{types}")
+    paths = ''.join(path(*item) for item in described['paths'].items())
+    types = ''.join(type_(*item) for item in described['components']['schemas'].items())
+    return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(info['title'])}</title>"
+            f"<body style='font-family:sans-serif;max-width:60em'>"
+            f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])} "
+            f"<a href='openapi.json'>openapi.json</a></p>{paths}<h2>Types</h2>{types}")
 
 # %% ../../nbs/14_api/00_app.ipynb #e1ddcc0f
 def create_app(
@@ -313,8 +314,7 @@ def create_app(
                   version=version('aq_workbench'), docs_url=None, redoc_url=None, redirect_slashes=False,
                   description='PM2.5 forecasts with intervals, per station. It reads the store and the registry and '
                               'never writes.',
-                  responses={status: {'model':Refusal, 'description':MEANT[status]} for status in (404, 405, 422, 500,
-                      503)})
+                  responses={status: {'model':Refusal, 'description':about} for status, about in MEANT.items()})
     refuse_all(app)
 
     @app.get('/health', response_model=Health, responses={503: {'model':Health}},

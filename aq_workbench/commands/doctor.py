@@ -87,7 +87,7 @@ def check_packages(
     lost = [r.name for r in needed if have[r.name] is None]
     other = [f'{r.name} {have[r.name]} (needs {r.specifier})' for r in needed if have[r.name]
              and not r.specifier.contains(have[r.name], prereleases=True)]
-    if lost: return Finding('fail', about, f"{', '.join(lost)} lack", how)
+    if lost: return Finding('fail', about, f"{', '.join(lost)} {'is' if len(lost) == 1 else 'are'} missing", how)
     if other: return Finding('warn', about, f"of another version than was tested: {', '.join(other)}", how)
     return Finding('ok', about, f"all {len(needed)} of them: {', '.join(f'{n} {have[n]}' for n in shown if n in have)}")
 
@@ -96,24 +96,24 @@ def check_latex()->Finding:
     "Whether the report can become a PDF."
     from aq_workbench.report import latex_missing
     what, _, do = latex_missing().partition(': ')
-    return Finding('warn', 'pdflatex', f"{what} (optional): the report comes with figures and LaTeX source, without "
-                                       f"its PDF", do) if what else Finding('ok', 'pdflatex',
-                                                                            'the report comes with its PDF')
+    if not what: return Finding('ok', 'pdflatex', 'the report comes with its PDF')
+    return Finding('warn', 'pdflatex',
+                   f"{what} (optional): the report comes with figures and LaTeX source, without its PDF", do)
 
 def check_chromium(
     names:tuple[str]=('chromium', 'chromium-browser', 'google-chrome')   # Programs that will do
 )->Finding:
     "Whether the dashboard can be tested in a browser."
-    found = next(filter(None, map(shutil.which, names)), None)
-    return Finding('ok', 'chromium', f'{found}: the dashboard is tested in it') if found else Finding('warn',
-        'chromium', 'not there (optional): the tests of the dashboard in a browser are skipped',
-            'only to work on the package itself: apt install chromium')
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program: return Finding('ok', 'chromium', f'{program}: the dashboard is tested in it')
+    return Finding('warn', 'chromium', 'not there (optional): the tests of the dashboard in a browser are skipped',
+                   'only to work on the package itself: apt install chromium')
 
 def check_checkout()->list[Finding]:
     "In a checkout: whether its notebooks can be exported and tested."
     if not (notebook_folder().parents[1]/'settings.ini').exists(): return []
-    return [check_packages(requirements('dev'), about='development packages', shown=('nbdev', 'pytest', 'hypothesis', 'playwright'),
-                           how='in the checkout: pip install -e ".[dev]"')]
+    return [check_packages(requirements('dev'), about='development packages',
+                           shown=('nbdev', 'pytest', 'hypothesis', 'playwright'), how='in the checkout: pip install -e ".[dev]"')]
 
 # %% ../../nbs/16_commands/08_doctor.ipynb #d327cfc8
 PORTS = {8000:'aqw serve', 8765:'aqw sandbox', 8888:'JupyterLab', 5000:'MLflow'}
@@ -146,8 +146,9 @@ def check_home(
     settings:Settings   # Home
 )->Finding:
     "Where the home is, why there, and whether it can be written."
-    why = 'AQW_HOME' if os.environ.get('AQW_HOME') else 'it has a cities.yaml' if (settings.home
-                                                                                   /'cities.yaml').exists() else 'your user data folder; aqw init makes one of your own'
+    if os.environ.get('AQW_HOME'): why = 'AQW_HOME'
+    elif (settings.home/'cities.yaml').exists(): why = 'it has a cities.yaml'
+    else: why = 'your user data folder; aqw init makes one of your own'
     try: TemporaryFile(dir=nearest(settings.home)).close()
     except OSError as e:
         return Finding('fail', 'home', f'{settings.home} ({why}) cannot be written: {e.strerror}',
@@ -198,9 +199,8 @@ def check_clock(
                         'unset AQW_NOW to live today')]
     if ahead is None: return []
     note = skew_note(ahead).removeprefix('; ').removesuffix(': set it right')
-    return [Finding('warn', 'clock', note,
-                    'set it right: hours would be asked for that are not there yet, or never')] if note else [
-                        Finding('ok', 'clock', 'agrees with the service')]
+    if not note: return [Finding('ok', 'clock', 'agrees with the service')]
+    return [Finding('warn', 'clock', note, 'set it right: hours would be asked for that are not there yet, or never')]
 
 def check_service(
     settings:Settings   # Address and key
@@ -233,12 +233,12 @@ def check_root(
 def damaged(
     place:Place   # A table on a disk
 )->list[str]:
-    "The files that lack, or have another size than the log says."
+    "The files that are missing, or of another size than the log says."
     files = pl.DataFrame(open_delta(place).get_add_actions(flatten=True))
-    found = {p: place.local/p for p in files['path']}
-    return [p for p, size in files.select('path', 'size_bytes').iter_rows() if not found[p].exists() or found[p].stat()
-            .st_size != size]
+    whole = lambda p, size: (place.local/p).exists() and (place.local/p).stat().st_size == size
+    return [p for p, size in files.select('path', 'size_bytes').iter_rows() if not whole(p, size)]
 
+# %% ../../nbs/16_commands/08_doctor.ipynb #f080f1e4
 def read_group(
     store:FeatureStore,   # Of one kind of source
     group:str             # One of its groups
@@ -320,7 +320,7 @@ LEVEL_STYLE = {'ok':'green', 'warn':'yellow', 'fail':'bold red'}
 def findings_table(
     found:list[Finding]   # In any order
 )->Table:
-    "One row a finding, with what to do below what was found."
+    "One row per finding, with what to do below what was found."
     table = Table.grid(padding=(0, 1))
     for width in (4, 12, None): table.add_column(width=width, overflow='fold')
     for f in found:

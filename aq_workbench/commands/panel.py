@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SHOWN_H', 'INITIALS', 'BLOCKS', 'LEGEND', 'STALE_H', 'MOST_STATIONS', 'ASCII', 'station_hours', 'mean_over_stations',
-           'Outlook', 'clock_of', 'load_outlook', 'city_category', 'city_forecasts', 'figure', 'interval', 'age',
-           'clock_text', 'badge', 'bars', 'round_up', 'screen_row', 'put_forecast', 'axis', 'chart', 'drawn_chart',
-           'is_stale', 'head', 'city_table', 'station_cell', 'station_table', 'notes', 'advice', 'forecast_panel',
-           'print_panel']
+           'Outlook', 'clock_of', 'newest_of_stations', 'load_outlook', 'city_category', 'city_forecasts', 'figure',
+           'interval', 'age', 'clock_text', 'badge', 'bars', 'round_up', 'screen_row', 'put_forecast', 'axis',
+           'drawn_chart', 'chart', 'is_stale', 'head', 'city_table', 'station_cell', 'station_table', 'notes', 'advice',
+           'forecast_panel', 'print_panel']
 
 # %% ../../nbs/16_commands/00_panel.ipynb #5de26d7d
 from datetime import datetime, timedelta
@@ -21,11 +21,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..aqi import CATEGORIES, COLOURS, pm25_category
-from ..core import AqwError, kind_option, load_command, quoted, Settings, utc
+from ..core import AqwError, how_old, kind_option, load_command, quoted, Settings, utc
 from ..models import ceil_hour
 from ..fetcher import city_or_none
 from ..training import newest_forecasts
 from ..quality import usable
+from ..report import origins
 from ..store import city_rows, FeatureStore
 
 # %% ../../nbs/16_commands/00_panel.ipynb #69ab4f65
@@ -70,6 +71,19 @@ def clock_of(
     known = city_or_none(city)
     return zones[0] if len(zones) and zones[0] != 'UTC' or known is None else known.tz
 
+# %% ../../nbs/16_commands/00_panel.ipynb #c5cd9568
+def newest_of_stations(
+    readings:pl.DataFrame   # Readings of PM2.5
+)->pl.DataFrame:            # location_id, location, value at the last hour (null: none), by name
+    "The stations of a city with their newest values."
+    each = station_hours(readings)
+    last = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
+    names = (readings.group_by('location_id')
+             .agg(pl.col('location').drop_nulls().last())
+             .with_columns(pl.coalesce('location', 'location_id').alias('location')))
+    return names.join(last, on='location_id', how='left').sort('location')
+
+# %% ../../nbs/16_commands/00_panel.ipynb #fbd17baf
 def load_outlook(
     city:str,              # Its name or slug
     *, settings:Settings,  # Home and kind of source
@@ -85,18 +99,9 @@ def load_outlook(
     if pm25.is_empty():
         raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
                        f"load it again: {load_command(name, settings, 'fetch')}")
-    each = station_hours(pm25)
-    now_ = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
-    names = (pm25.group_by('location_id')
-             .agg(pl.col('location').drop_nulls().last())
-             .with_columns(pl.coalesce('location', 'location_id').alias('location')))
-    origin = (pm25.select('source', pl.col('licence').fill_null('no licence stated'))
-              .unique()
-              .sort('source', 'licence')
-              .rows())
-    return Outlook(name, clock_of(name, pm25), at, mean_over_stations(each),
-                   names.join(now_, on='location_id', how='left').sort('location'), forecasts,
-                   [f'{s}: {l}' for s, l in origin], settings.source, kind_option(settings))
+    origin = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in origins(pm25.lazy()))
+    return Outlook(name, clock_of(name, pm25), at, mean_over_stations(station_hours(pm25)), newest_of_stations(pm25),
+                   forecasts, list(origin), settings.source, kind_option(settings))
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f5fadfb7
 def city_category(
@@ -113,7 +118,7 @@ def city_category(
 def city_forecasts(
     forecasts:pl.DataFrame   # From `newest_forecasts`
 )->list[dict]:               # horizon_h, target_ts, mean, lo90, hi90 (µg/m³), n, category, p, agree
-    "One line a horizon: means over the stations."
+    "One line per horizon: means over the stations."
     means = (forecasts.group_by('horizon_h', 'target_ts')
              .agg(pl.col('mean', 'lo90', 'hi90').mean(), n=pl.len())
              .sort('horizon_h'))
@@ -138,10 +143,8 @@ def age(
     at:datetime        # The present
 )->str:
     "How old something is: `20 min`, `5 h`, `3 days`, `9 years`."
-    minutes = max((at - moment).total_seconds()/60, 0)
-    for size, unit in ((525_960, 'years'), (43_830, 'months'), (1440, 'days')):
-        if minutes >= 2*size: return f'{minutes/size:.0f} {unit}'
-    return f'{minutes:.0f} min' if minutes < 90 else f'{minutes/60:.0f} h'
+    n, unit = how_old(moment, at)
+    return f"{n} {'h' if unit == 'hours' else unit}"
 
 def clock_text(
     moment:datetime,     # Any
@@ -214,6 +217,30 @@ def axis(
         if i + len(text) <= len(local): labels[i:i + len(text)] = text
     return ticks, ''.join(labels)
 
+# %% ../../nbs/16_commands/00_panel.ipynb #abff939d
+LEGEND = '█ measured   ● forecast   │ its 90 % interval   · no value'
+
+def drawn_chart(
+    rows:list[list[str]],     # Of `bars`, with the forecasts put in
+    colours:list[str],        # One a column; empty: none
+    *, top:float,             # What the highest line reaches
+    axis:tuple[str, str],     # Ticks and labels
+    mark:int,                 # Column of the issue
+    words:str                 # Beside the mark
+)->Text:
+    "Rows, scale, axis, the mark of the issue and what the signs mean."
+    scale = {0: f'{top:.0f}', len(rows)//2: f'{top/2:.0f}'}
+    text = Text()
+    for i, row in enumerate(rows):
+        text.append(f'{scale.get(i, ""):>6} │')
+        for cell, colour in zip(row, colours): text.append(cell, style=colour if cell in BLOCKS[1:] + '●' else '')
+        text.append('\n')
+    ticks, labels = axis
+    left = mark + 2 + len(words) > len(ticks)
+    text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}'
+                + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
+    return text.append(f'\n{"":8}{LEGEND}', style='dim')
+
 # %% ../../nbs/16_commands/00_panel.ipynb #6d846232
 def chart(
     outlook:Outlook,   # What is known
@@ -223,33 +250,17 @@ def chart(
     "The last hours and the forecasts, coloured by category."
     before = max(6, min(48, width - 8 - 24))
     times = [outlook.issued + timedelta(hours=h) for h in range(1 - before, 25)]
-    held = dict(outlook.hours.select('event_ts', 'value').iter_rows())
-    values, ahead = [held.get(t) for t in times], {f['target_ts']: f for f in city_forecasts(outlook.forecasts)}
+    measured = dict(outlook.hours.select('event_ts', 'value').iter_rows())
+    values, ahead = [measured.get(t) for t in times], {f['target_ts']: f for f in city_forecasts(outlook.forecasts)}
     top = round_up(max([f['hi90'] for f in ahead.values()] + [v for v in values if v is not None]))
     rows = bars(values, top=top, lines=lines)
     for column, t in enumerate(times):
         if t > outlook.hours['event_ts'].max(): rows[-1][column] = ' '
         if t in ahead: put_forecast(rows, column, ahead[t], top=top)
-    colours = [COLOURS[c] if (c := int(pm25_category(ahead[t]['mean'] if t in ahead else held.get(t, -1)))) >= 0 else ''
-               for t in times]
-    return drawn_chart(rows, colours, top, axis(times, outlook.tz), times.index(outlook.issued),
-                       f"issued {clock_text(outlook.issued, outlook.tz, '%H:%M')}")
-
-LEGEND = '█ measured   ● forecast   │ its 90 % interval   · no value'
-
-def drawn_chart(rows, colours, top, axis_, mark, words)->Text:
-    "Rows, scale, axis, the mark of the issue and what the signs mean."
-    scale = {0: f'{top:.0f}', len(rows)//2: f'{top/2:.0f}'}
-    text = Text()
-    for i, row in enumerate(rows):
-        text.append(f'{scale.get(i, ""):>6} │')
-        for cell, colour in zip(row, colours): text.append(cell, style=colour if cell in BLOCKS[1:] + '●' else '')
-        text.append('\n')
-    ticks, labels = axis_
-    left = mark + 2 + len(words) > len(ticks)
-    text.append(f'{"0":>6} └{ticks}\n{"":8}{labels}\n{"":8}'
-                + (f'{words} ▲'.rjust(mark + 1) if left else f'{"▲":>{mark + 1}} {words}'))
-    return text.append(f'\n{"":8}{LEGEND}', style='dim')
+    kinds = [int(pm25_category(ahead[t]['mean'] if t in ahead else measured.get(t, -1))) for t in times]
+    colours = [COLOURS[c] if c >= 0 else '' for c in kinds]
+    return drawn_chart(rows, colours, top=top, axis=axis(times, outlook.tz), mark=times.index(outlook.issued),
+                       words=f"issued {clock_text(outlook.issued, outlook.tz, '%H:%M')}")
 
 # %% ../../nbs/16_commands/00_panel.ipynb #0d08c724
 STALE_H = 3
@@ -306,7 +317,7 @@ def station_cell(
 def station_table(
     outlook:Outlook   # What is known
 )->Table:
-    "A line a station."
+    "One line per station, the highest forecast first."
     horizons = outlook.forecasts['horizon_h'].unique().sort().to_list()
     cells = {(r['location_id'], r['horizon_h']): station_cell(r) for r in outlook.forecasts.to_dicts()}
     highest = outlook.forecasts.group_by('location_id').agg(highest=pl.col('mean').max())
@@ -327,15 +338,15 @@ def notes(
 )->Text:
     "How to read the panel, and its sources."
     o, used = outlook, sorted({CATEGORIES.index(c) for c in outlook.forecasts['category'].drop_nulls()})
-    said = ['Figures are means over the sites, the interval is that of a typical one.',
-            'sure: mean probability of the category at the sites that expect it.',
-            'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used)
-            + '.']
+    lines = ['Figures are means over the sites, the interval is that of a typical one.',
+             'sure: mean probability of the category at the sites that expect it.',
+             'A category here is that of one hour: ' + ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used)
+             + '.']
     if o.stations.height > MOST_STATIONS:
-        said.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}'
-                    f'{o.option}')
-    if any(t <= o.at for t in o.forecasts['target_ts']): said.append('* This hour has passed.')
-    return Text('\n'.join([*said, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
+        lines.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}'
+                     f'{o.option}')
+    if any(t <= o.at for t in o.forecasts['target_ts']): lines.append('* This hour has passed.')
+    return Text('\n'.join([*lines, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f572502b
 def advice(
@@ -368,5 +379,5 @@ def print_panel(
 ):
     "Print in what the console's encoding can carry."
     if not console.options.ascii_only: return console.print(panel, **options)
-    with console.capture() as held: console.print(panel, **options)
-    console.file.write(held.get().translate(ASCII).encode('ascii', 'replace').decode())
+    with console.capture() as captured: console.print(panel, **options)
+    console.file.write(captured.get().translate(ASCII).encode('ascii', 'replace').decode())

@@ -117,8 +117,8 @@ def train_table(
     for city, e in cities.items():
         for part, word in ((e, Text('serves', 'green')), (e.get('lost'), Text('lost', 'yellow'))):
             if not part or 'models' not in part: continue
-            models = '\n'.join(f"{name.split('-')[0]} v{version}" for name,
-                               version in sorted(part['models'].items(), reverse=True))
+            newest_first = sorted(part['models'].items(), reverse=True)
+            models = '\n'.join(f"{name.split('-')[0]} v{version}" for name, version in newest_first)
             tested = '\n'.join(part['test'][k][:10] for k in ('start', 'end')) if 'test' in part else ''
             table.add_row(Text(city) if part is e else '', models, word,
                           *(rmse_cell(part['scores'], h) for h in horizons), tested)
@@ -146,7 +146,7 @@ def expected_cell(
 def forecast_table(
     cities:dict   # City -> its part of results.json
 )->Table:
-    "One row per city: when its newest forecast was issued, for how many stations, what it says, and how many were stored."
+    "One row per city: its newest forecast, when and for how many stations it was issued, and how many were stored."
     told = {city: {f['horizon_h']: f for f in expected(e)} for city, e in cities.items()}
     horizons = sorted({h for f in told.values() for h in f})
     columns = {'city':'left', 'issued':'left', 'by':'left', 'stations':'right',
@@ -216,8 +216,8 @@ def serves_cell(
 )->Text:
     "Which version serves, and which lost."
     serves, lost = version_of(entry), version_of(entry.get('lost') or {})
-    return Text('\n').join([Text(f'{serves} serves')]*bool(serves) + [Text(f'{lost} lost', style='yellow')]
-                           *bool(lost)) if serves else Text('–')
+    if not serves: return Text('–')
+    return Text('\n').join([Text(f'{serves} serves')] + [Text(f'{lost} lost', style='yellow')]*bool(lost))
 
 # %% ../../nbs/16_commands/01_printing.ipynb #902d899a
 def run_table(
@@ -296,8 +296,8 @@ def monitor_notes(
     entry:dict   # A city of results.json
 )->list[str]:
     "Why the rule decided as it did."
-    return [f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip(
-        '.')] if 'verdict' in entry else []
+    if 'verdict' not in entry: return []
+    return [f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip('.')]
 
 # %% ../../nbs/16_commands/01_printing.ipynb #8bffc03e
 def stages_of(
@@ -310,14 +310,14 @@ def notes_of(
     cities:dict   # City -> its part of results.json
 )->list[str]:
     "The sentences of a run, each after the cities that it is true of."
-    stages, said = stages_of(cities), {}
+    stages, cities_of = stages_of(cities), {}
     for city, e in cities.items():
         idle = brought_nothing(e) and e.get('reason', NOTHING_NEW) == NOTHING_NEW
         quiet = [f"nothing new. No row was added{', no model trained' if 'train' in stages else ''}"]
-        told = fetch_notes(e) + ['no row was added']*(brought_nothing(e) and not idle) + (quiet if idle
-            else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
-        for sentence in told: said.setdefault(sentence, []).append(city)
-    return [f"{', '.join(names)}: {sentence}." for sentence, names in said.items()]
+        sentences = fetch_notes(e) + ['no row was added']*(brought_nothing(e) and not idle)
+        sentences += (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
+        for sentence in sentences: cities_of.setdefault(sentence, []).append(city)
+    return [f"{', '.join(names)}: {sentence}." for sentence, names in cities_of.items()]
 
 # %% ../../nbs/16_commands/01_printing.ipynb #38f45cf9
 TABLES = {'fetch':fetch_table, 'train':train_table, 'forecast':forecast_table, 'monitor':monitor_table}

@@ -63,15 +63,15 @@ FILES = {'cities.yaml':'cities.yaml', '.env':'env.example', '.gitignore':'gitign
 def make_project(
     folder:Path   # A folder that exists or not
 )->list[Placed]:
-    "A project folder, or what lacks in one; `AqwError` where it cannot be."
+    "A project folder, or what is missing in one; `AqwError` where it cannot be."
     if addressable(folder).exists() and not folder.is_dir():
         raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
     if (folder/'nbs'/'pipelines').exists():
         raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/",
                        "name another folder: aqw init my-city; to work here, copy .env.example to .env")
     try:
-        placed = [place(Path(str(files('aq_workbench')/'assets'/'project'/source)), folder/name) for name,
-                  source in FILES.items()]
+        assets = Path(str(files('aq_workbench')))/'assets'/'project'
+        placed = [place(assets/source, folder/name) for name, source in FILES.items()]
         if Placed(folder/'.env', True) in placed: (folder/'.env').chmod(0o600)
         return placed + copy_notebooks(folder)
     except OSError as e:
@@ -96,15 +96,15 @@ def project_words(
 )->str:
     "What was made, and the next commands."
     made, left = ([p.path for p in placed if p.made is state] for state in (True, False))
-    told = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ') for what,
-            paths in (('Made', made), ('Left alone', left)) if paths]
-    said = [f'Project: {folder}', *told, '', 'Next:']
-    said += [f'  cd {quoted(os.path.relpath(folder))}']*(folder != Path.cwd()) + [f'  {command:<15}{why}' for command,
-                                                                                  why in NEXT.items()]
+    files = [fill(f'{what}: {names_of(paths, folder)}', 80, subsequent_indent='  ')
+             for what, paths in (('Made', made), ('Left alone', left)) if paths]
+    lines = [f'Project: {folder}', *files, '', 'Next:']
+    lines += [f'  cd {quoted(os.path.relpath(folder))}']*(folder != Path.cwd())
+    lines += [f'  {command:<15}{why}' for command, why in NEXT.items()]
     other = os.environ.get('AQW_HOME')
     if other and Path(other).resolve() != folder:
-        said += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
-    return '\n'.join(said)
+        lines += ['', f'AQW_HOME is set to {other} and wins over the folder: unset it to work here.']
+    return '\n'.join(lines)
 
 # %% ../../nbs/16_commands/06_project.ipynb #ecbf55e9
 LOCKS = ('run.lock', 'run.json')
@@ -130,8 +130,8 @@ def count_models(
     "How much a registry holds; `sqlite3.Error` where it is broken or locked."
     if not database.exists(): return 0, 0
     with closing(sqlite3.connect(database, timeout=2)) as db:
-        return tuple(db.execute(f'select count(*) from {table}').fetchone()[0] for table in ('registered_models',
-            'model_versions'))
+        rows = lambda table: db.execute(f'select count(*) from {table}').fetchone()[0]
+        return rows('registered_models'), rows('model_versions')
 
 # %% ../../nbs/16_commands/06_project.ipynb #2441117b
 class Loss(NamedTuple):
@@ -182,7 +182,7 @@ def kinds_for(
     source:str='',      # Kind of source; empty: all
     *, runs:bool=False  # The runs too
 )->list[str]:           # Kinds of source
-    "The kinds to delete; `AqwError` for a source that does not exist, a place that lies elsewhere, or a root that we may not use."
+    "The kinds to delete; `AqwError` for an unknown source, a place that lies elsewhere, or a root not to be used."
     kinds = list(KINDS) if source in ('', 'auto') else [choose_source(source, settings=settings)[0]]
     for p in [settings.home/'data'/k for k in kinds] + [reports_root(settings)/'runs']*runs:
         if p.resolve() != p:
@@ -205,7 +205,7 @@ def losses(
 def losses_table(
     losses:list[Loss]   # At least one
 )->Table:
-    "One row a place."
+    "One row per place."
     table = Table(title='To be deleted', title_justify='left', box=SIMPLE_HEAD, pad_edge=False)
     for name in ('place', 'MB', 'rows', 'model versions', 'items'):
         table.add_column(name, justify='left' if name == 'place' else 'right')

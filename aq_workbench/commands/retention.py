@@ -25,8 +25,8 @@ from ..registry import ModelRegistry
 
 # %% ../../nbs/16_commands/07_retention.ipynb #afd60b62
 NAME = re.compile(r'\d{8}-\d{6}-.+')
-MADE = re.compile(
-    r'results\.json|keep|5_report\.(ipynb|log)|report/(\w+\.tex|paper\.pdf|figures/[\w-]+\.pdf)|[^/]+/\d_\w+\.(ipynb|log)|[^/]+/frames/\w+\.parquet')
+MADE = re.compile(r'results\.json|keep|5_report\.(ipynb|log)|report/(\w+\.tex|paper\.pdf|figures/[\w-]+\.pdf)'
+                  r'|[^/]+/\d_\w+\.(ipynb|log)|[^/]+/frames/\w+\.parquet')
 SLACK_S = 3600   # A report is finished within an hour of its results
 
 class Run(NamedTuple):
@@ -61,12 +61,12 @@ def read_run(
 )->Run:
     "A run, or what looks like one."
     if path.is_symlink() or not path.is_dir() or not NAME.fullmatch(path.name): return Run(path, {}, 0, 'is no run')
-    files, told = list(files_of([path])), path/'results.json'
-    try: whole = json.loads(told.read_text(encoding='utf-8'))
+    files, results = list(files_of([path])), path/'results.json'
+    try: whole = json.loads(results.read_text(encoding='utf-8'))
     except (OSError, ValueError): whole = None
-    known = whole if isinstance(whole, dict) and whole.get('source') in KINDS and isinstance(whole.get('cities'),
-        dict) else {}
-    odd = odd_file(path, files, told.stat().st_mtime if told.exists() else None)
+    ours = isinstance(whole, dict) and whole.get('source') in KINDS and isinstance(whole.get('cities'), dict)
+    known = whole if ours else {}
+    odd = odd_file(path, files, results.stat().st_mtime if results.exists() else None)
     return Run(path, known, sum(f.lstat().st_size for f in files), odd)
 
 def read_runs(
@@ -202,13 +202,12 @@ def runs_words(
     settings:Settings   # How many newest runs, how many days
 )->str:
     "The runs of a home in one sentence."
-    rules, ours, go = Counter(f.rule for f in fates), [f for f in fates if f.rule != 'odd'], [f for f in fates
-        if not f.rule]
-    kept = ', '.join(f'{rules[rule]:,} {words}' for rule, words in RULES.items() if rules[rule]
-                     and rule != 'odd') or 'none'
+    rules, go = Counter(f.rule for f in fates), [f for f in fates if not f.rule]
+    ours = [f for f in fates if f.rule != 'odd']
+    kept = ', '.join(f'{rules[rule]:,} {words}' for rule, words in RULES.items() if rules[rule] and rule != 'odd')
     limits = f'AQW_KEEP_RUNS={settings.keep_runs}, AQW_KEEP_RUN_DAYS={settings.keep_run_days}'
-    return f'{len(ours):,} in reports/runs, {megabytes(ours)}. Kept: {kept} ({limits}). ' + (f'{len(go):,} may go, '
-        f'{megabytes(go)}.' if go else 'None may go.')
+    gone = f'{len(go):,} may go, {megabytes(go)}.' if go else 'None may go.'
+    return f"{len(ours):,} in reports/runs, {megabytes(ours)}. Kept: {kept or 'none'} ({limits}). {gone}"
 
 def odd_words(
     fates:list[Fate]   # Of `judge_runs`

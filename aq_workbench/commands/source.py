@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Cities', 'Source', 'Days', 'Folder', 'MappingOption', 'Asof', 'Workers', 'Port', 'Browser', 'moment_option',
-           'number_option', 'choose_source', 'settings_for', 'base_url', 'checked_source', 'stored_cities', 'has_city',
-           'other_kind', 'where_else', 'stored_city']
+           'number_option', 'choose_source', 'settings_for', 'kind_name', 'base_url', 'checked_source', 'stored_cities',
+           'has_city', 'other_kind', 'where_else', 'stored_city']
 
 # %% ../../nbs/16_commands/03_source.ipynb #f23903c0
 from contextlib import contextmanager
@@ -70,6 +70,13 @@ def settings_for(
     "Settings of this call; `AqwError` for a source that does not exist."
     settings = Settings()
     return settings if source in ('', 'auto') else Settings(source=choose_source(source, settings=settings)[0])
+
+# %% ../../nbs/16_commands/03_source.ipynb #79698875
+def kind_name(
+    kind:str   # Of source
+)->str:
+    "A kind of source as a reader is told of it."
+    return 'sandbox (SIMULATED)' if kind == 'sandbox' else kind
 
 # %% ../../nbs/16_commands/03_source.ipynb #8189cd5c
 @contextmanager

@@ -12,5 +12,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
                  "SOURCE_LICENCE", "TS", "unit_factor", "unit_name", "UNITS", "WEATHER"],
     "gazetteer": ["City", "city_at", "city_slug", "distance_km", "find_city", "near_cities", "plain_name",
                   "search_cities"],
-    "words": ["age_of", "first_command", "kind_option", "load_command"],
+    "words": ["first_command", "how_old", "kind_option", "load_command"],
 })

@@ -3,5 +3,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "paper": ["latex_missing", "write_report"],
-    "exports": ["checked_query", "export_rows", "export_words"],
+    "exports": ["checked_query", "export_rows", "export_words", "origins"],
 })

@@ -184,7 +184,10 @@ def table_tex(
         body = '\\hline\n'.join(''.join(' & '.join(row) + ' \\\\\n' for row in g) for g in groups[i:i + size])
         title = (f'\\caption{{{caption}}}\\label{{{label}}}' if i == 0
                  else f'\\addtocounter{{table}}{{-1}}\\caption{{{caption} (continued)}}')
-        (parts.append(f'\\begin{{table*}}[t]\\centering\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\\renewcommand{{\\arraystretch}}{{1.15}}\n{title}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n\\end{{tabular}}\n\\end{{table*}}\n'))
+        parts.append('\\begin{table*}[t]\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}'
+                     '\\renewcommand{\\arraystretch}{1.15}\n'
+                     f'{title}\n\\begin{{tabular}}{{{columns}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n'
+                     '\\end{tabular}\n\\end{table*}\n')
     return '\n'.join(parts)
 
 # %% ../../nbs/12_report/00_paper.ipynb #ce63e132
@@ -228,7 +231,9 @@ def score_table(
 )->str:
     "Table II: scores by horizon beside their baselines, all by macro."
     groups = [score_rows(results['cities'][city], name) for city, name in names.items()]
-    head = (r'& & & \multicolumn{7}{c}{PM$_{2.5}$ (\aqwUnit)} & \multicolumn{4}{c}{AQI category} \\' '\n' r'City & $h$ & Model & $n$ & RMSE & MAE & bias & $R^2$ & skill & cov.\,\% & $n$ & accuracy & macro-F1 & log-loss')
+    head = (r'& & & \multicolumn{7}{c}{PM$_{2.5}$ (\aqwUnit)} & \multicolumn{4}{c}{AQI category} \\' '\n'
+            r'City & $h$ & Model & $n$ & RMSE & MAE & bias & $R^2$ & skill & cov.\,\% & '
+            r'$n$ & accuracy & macro-F1 & log-loss')
     return table_tex(groups, head, 'lrl' + 'r'*11, r'Scores in the test period, $h$ hours ahead', 'tab:scores')
 
 # %% ../../nbs/12_report/00_paper.ipynb #2d1ab52f
@@ -315,7 +320,9 @@ def figure_tex(
     label:str      # For \ref
 )->str:
     "One figure as wide as a column."
-    return (f'\\begin{{figure}}[t]\\centering\n\\includegraphics[width=\\columnwidth]{{figures/{file}.pdf}}\n\\caption{{{caption}}}\\label{{{label}}}\n\\end{{figure}}\n')
+    return (f'\\begin{{figure}}[t]\\centering\n'
+            f'\\includegraphics[width=\\columnwidth]{{figures/{file}.pdf}}\n'
+            f'\\caption{{{caption}}}\\label{{{label}}}\n\\end{{figure}}\n')
 
 # %% ../../nbs/12_report/00_paper.ipynb #f56672ab
 def draw_city(
@@ -363,8 +370,8 @@ def licence_text(
     "Sources and licences of the data, with the citation of a data set that is known."
     cited = lambda source: ''.join(f'~\\cite{{{work}}}' for name, work in DATA_SETS.items() if name in source)
     named = '; '.join(tex(s) + cited(s) for s in dict.fromkeys(sources))
-    return (f'The measurements came from {named}. ' if named
-            else '') + f"Licences: {'; '.join(tex(l) for l in dict.fromkeys(licences)) or 'none was stated with the data'}.\n"
+    came = f'The measurements came from {named}. ' if named else ''
+    return came + f"Licences: {'; '.join(map(tex, dict.fromkeys(licences))) or 'none was stated with the data'}.\n"
 
 # %% ../../nbs/12_report/00_paper.ipynb #5122fbc1
 def latex_missing()->str:   # Empty when a PDF can be made
