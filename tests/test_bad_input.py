@@ -128,7 +128,7 @@ def test_full_disk(folder, tmp_path):
 
 def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in aqw_process("drift", "Delhi", home=tmp_path, AQW_DEBUG="1").stderr
-    refused(aqw("drift", "Delhi", home=tmp_path), "nobody has watched 'Delhi'", "aqw monitor")
+    refused(aqw("drift", "Delhi", home=tmp_path), "nobody has watched 'Delhi'", "bring it in: aqw run --cities Delhi")
 
 
 def test_a_mended_mapping_takes_the_wrong_reading_back(tmp_path):

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from ..core import AqwError, city_slug, kind_option, load_command, now, quoted, Settings
+from ..models import CATEGORY_MEANING
 from ..training import issued_cities, newest_forecasts, NotIssued
 from ..store import storage_errors, FeatureStore
 from ..registry import ModelRegistry
@@ -49,7 +50,7 @@ class Forecast(Answer):
     hi80:float = Field(description='Upper end of the 80 % interval (µg/m³)')
     lo90:float = Field(description='Lower end of the 90 % interval (µg/m³)')
     hi90:float = Field(description='Upper end of the 90 % interval (µg/m³)')
-    category:str|None = Field(description='Most probable US EPA category (2024)')
+    category:str|None = Field(description=CATEGORY_MEANING)
     p_category:float|None = Field(description='Its probability, 0 to 1')
     model:str = Field(description='Registered name of the model')
     version:int = Field(description='Its version')

@@ -100,6 +100,7 @@ def check_latex()->Finding:
     return Finding('warn', 'pdflatex',
                    f"{what} (optional): the report comes with figures and LaTeX source, without its PDF", do)
 
+# %% ../../nbs/16_commands/08_doctor.ipynb #8cad6541
 def check_chromium(
     names:tuple[str]=('chromium', 'chromium-browser', 'google-chrome')   # Programs that will do
 )->Finding:
@@ -109,6 +110,7 @@ def check_chromium(
     return Finding('warn', 'chromium', 'not there (optional): the tests of the dashboard in a browser are skipped',
                    'only to work on the package itself: apt install chromium')
 
+# %% ../../nbs/16_commands/08_doctor.ipynb #4b554b90
 def check_checkout()->list[Finding]:
     "In a checkout: whether its notebooks can be exported and tested."
     if not (notebook_folder().parents[1]/'settings.ini').exists(): return []

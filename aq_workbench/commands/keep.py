@@ -176,7 +176,7 @@ def test():
     root = notebook_folder().parent.parent
     if not (root/'settings.ini').exists():
         raise AqwError("there is nothing to test here", "clone the repository; an installed package carries no tests")
-    notebooks = [str(Path(sys.executable).with_name('nbdev_test')), '--path', 'nbs', '--n_workers', '2', '--timing']
+    notebooks = [sys.executable, str(root/'docs'/'notebooks.py')]
     suite = [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', 'tests']
     for command in (notebooks, suite):
         if code := subprocess.run(command, cwd=root).returncode: raise typer.Exit(code)

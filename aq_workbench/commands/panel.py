@@ -37,6 +37,7 @@ def station_hours(
     hourly = readings.filter((pl.col('period_min') == 60) & usable() & pl.col('value').is_not_null())
     return hourly.group_by('location_id', ceil_hour(pl.col('event_ts')).alias('event_ts')).agg(pl.col('value').mean())
 
+# %% ../../nbs/16_commands/00_panel.ipynb #611d9225
 def mean_over_stations(
     stations:pl.DataFrame   # From `station_hours`
 )->pl.DataFrame:            # event_ts, value (µg/m³), n (stations), in order of time

@@ -36,6 +36,7 @@ class Placed(NamedTuple):
     path:Path     # Where it is
     made:bool     # False: it was there and was left alone
 
+# %% ../../nbs/16_commands/06_project.ipynb #a67c89c9
 def place(
     source:Path,   # What to copy
     target:Path    # Where to
@@ -115,6 +116,7 @@ def contents(
     "What a folder holds, locks apart."
     return sorted(p for p in folder.iterdir() if p.name not in LOCKS) if folder.is_dir() else []
 
+# %% ../../nbs/16_commands/06_project.ipynb #087c8050
 def files_of(
     paths:list[Path]   # Files and folders
 )->Iterator[Path]:

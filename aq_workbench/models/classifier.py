@@ -102,9 +102,9 @@ def predict_proba(
     return .99*learnt + .01*self.persistence_proba(frame, h)
 
 # %% ../../nbs/06_models/07_classifier.ipynb #e8203706
-CATEGORY_MEANING = ("The US EPA category (2024) chosen by the classifier: the largest probability once each is divided "
-                    "by the "
-                    "fourth root of its category's share in the training data; not always the most probable")
+CATEGORY_MEANING = ("The US EPA category (2024) chosen by the classifier: the largest probability once each is "
+                    "divided by the fourth root of its category's share in the training data; not always the most "
+                    "probable")
 
 # %% ../../nbs/06_models/07_classifier.ipynb #42ac96c3
 @patch

@@ -89,6 +89,7 @@ def vapour_pressure(
     "Vapour pressure over water (Magnus, with the constants of Alduchov and Eskridge 1996)."
     return 6.1094*(17.625*pl.col(temp)/(243.04 + pl.col(temp))).exp()
 
+# %% ../../nbs/06_models/00_features.ipynb #c4cbe499
 def add_hour(
     grid:pl.DataFrame   # What `city_grid` gave
 )->pl.DataFrame:
@@ -117,6 +118,7 @@ def lag(
     "The value `hours` before."
     return pl.col(name).shift(hours).over('location_id').alias(f'{name}_lag_{hours}')
 
+# %% ../../nbs/06_models/00_features.ipynb #bbd53df5
 def change(
     name:str,   # Column
     hours:int   # How far back
@@ -124,6 +126,7 @@ def change(
     "The rise since `hours` before."
     return (pl.col(name) - pl.col(name).shift(hours).over('location_id')).alias(f'{name}_change_{hours}')
 
+# %% ../../nbs/06_models/00_features.ipynb #87310fc9
 def mean(
     name:str,   # Column
     hours:int   # Length of the window

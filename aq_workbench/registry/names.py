@@ -26,6 +26,7 @@ def spelling(
     "A name without accents, case and signs, to compare with others."
     return re.sub(r'[\W_]+', '-', plain_name(name)).strip('-')
 
+# %% ../../nbs/07_registry/02_names.ipynb #e496f624
 def check_name(
     name:str   # Of a model
 )->str:        # The same

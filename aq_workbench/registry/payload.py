@@ -63,6 +63,7 @@ def subclasses_of(
     "A class and all that is derived from it, as far as it has been imported."
     return {kind}.union(*map(subclasses_of, kind.__subclasses__()))
 
+# %% ../../nbs/07_registry/01_payload.ipynb #6a70af41
 @cache
 def trusted_types()->frozenset[str]:
     "The full names of the types and functions that a kept estimator may be made of."

@@ -27,7 +27,7 @@ import yaml
 
 from ..core import AqwError, city_slug, first_command, kind_option, load_command, now, parameter_name
 from ..core import path_name, Settings, typed_path, UNITS, utc
-from ..models import build_features, LOOKBACK_H
+from ..models import build_features, CATEGORY_MEANING, LOOKBACK_H
 from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued
 from ..quality import usable
 from ..store import cities_in, city_rows, FeatureStore, READINGS
@@ -187,7 +187,7 @@ def select_rows(
 def column_meanings()->dict[str, str]:   # Column -> what it holds
     "The meanings of the columns that every export may have, from a file beside the package."
     text = (files('aq_workbench')/'assets'/'export'/'columns.yaml').read_text(encoding='utf-8')
-    return yaml.safe_load(text)
+    return yaml.safe_load(text) | {'category':CATEGORY_MEANING}
 
 def meaning(
     name:str   # A column

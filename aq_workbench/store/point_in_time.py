@@ -49,6 +49,7 @@ class Line(NamedTuple):
     frame:pl.DataFrame   # From `timeline`
     bounds:pl.DataFrame  # The entity's columns, `start` and `stop`
 
+# %% ../../nbs/05_store/07_point_in_time.ipynb #1cab8af8
 def line_of(
     frame:pl.DataFrame,  # From `timeline`
     key:list[str]        # The group's key
