@@ -18,7 +18,7 @@ from tempfile import gettempdir
 from time import perf_counter
 
 ROOT = Path(__file__).resolve().parent.parent
-MOMENT = "2026-03-02T09:30:00Z"
+MOMENT = "2026-11-01T09:30:00Z"
 SILENT = re.compile(r"^#\|\s*(export|hide|default_exp)", re.M)
 PICTURE_KB, TABLE_KB = 50, 20
 VARIES = [(re.escape(str(ROOT)), "."), (re.escape(gettempdir()) + r"/[\w.]+", "/tmp/home"), (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
