@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from math import isclose
 from pathlib import Path
 from tempfile import gettempdir
 from time import perf_counter
@@ -56,6 +57,14 @@ def words(outputs):
     return ["".join(o["text"] if o["output_type"] == "stream" else o["data"].get("text/plain", "")) for o in outputs]
 
 
+def same(kept, new):
+    "Whether two lists of texts say the same: numbers with a point may differ by a thousandth, as from one processor to another."
+    apart = lambda texts: re.split(r"(?<![\w.])(-?\d+\.\d+(?:e[-+]?\d+)?)(?![\w.])", "\f".join(texts))
+    a, b = apart(kept), apart(new)
+    if a[::2] != b[::2]: return re.sub(r"[ ─═]+", " ", "\f".join(kept)) == re.sub(r"[ ─═]+", " ", "\f".join(new))
+    return all(isclose(float(x), float(y), rel_tol=1e-3, abs_tol=1e-9) for x, y in zip(a[1::2], b[1::2]))
+
+
 def run(path):
     "Run a notebook in this process: seconds, the traceback or None, the outputs of each code cell."
     from execnb.nbio import read_nb
@@ -79,7 +88,7 @@ def keep(path, outputs):
     "Write what the cells show into the notebook."
     whole = json.loads(path.read_text(encoding="utf-8"))
     for cell, new in zip([c for c in whole["cells"] if c["cell_type"] == "code"], outputs):
-        if words(cell["outputs"]) != words(new) or not new: cell["outputs"] = new
+        if not same(words(cell["outputs"]), words(new)) or not new: cell["outputs"] = new
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -87,7 +96,7 @@ def differences(path, outputs):
     "Where a notebook keeps something else than its cells show."
     cells = [c for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
     for cell, new in zip(cells, outputs):
-        if words(cell["outputs"]) == words(new): continue
+        if same(words(cell["outputs"]), words(new)): continue
         lines = difflib.unified_diff("\n".join(words(cell["outputs"])).splitlines(), "\n".join(words(new)).splitlines(), "kept", "shown", lineterm="", n=1)
         yield f"{path.parent.name}/{path.name}: a cell shows something else than it keeps (make export keeps it; tag it `volatile` where no two runs agree)\n" \
               f"    {''.join(cell['source'][:1]).strip()}\n" + "\n".join(f"    {line}" for line in list(lines)[:12])
@@ -97,6 +106,7 @@ def main():
     from notebooks import run   # under its own name: a notebook's shell takes the place of `__main__` in its process
     names = [word for word in sys.argv[1:] if not word.startswith("-")]
     paths = [p for p in [*sorted((ROOT / "nbs").glob("[0-9]*/[0-9]*.ipynb"), reverse=True), ROOT / "nbs/index.ipynb"] if not names or any(n in str(p.relative_to(ROOT)) for n in names)]
+    os.environ["COLUMNS"] = "80"
     fixed = os.environ.setdefault("AQW_NOW", MOMENT) == MOMENT
     failed, times = [], {}
     with ProcessPoolExecutor(2) as pool:   # the last wings take longest, so they begin

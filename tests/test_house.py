@@ -158,6 +158,11 @@ def test_a_cell_that_shows_something_else_is_named(tmp_path, monkeypatch):
     assert not list(notebooks.differences(path, outputs))
 
 
+def test_numbers_may_differ_in_the_fourth_digit():
+    assert notebooks.same(["rmse 12.345 of 7"], ["rmse 12.346 of 7"])
+    for other in ("rmse 12.445 of 7", "rmse 12.345 of 8", "mae 12.345 of 7"): assert not notebooks.same(["rmse 12.345 of 7"], [other])
+
+
 SET = re.compile(r"os\.environ\['((?:AQW|OPENAQ|MLFLOW)_\w+)'\]\s*=(?!=)")
 
 
