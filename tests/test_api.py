@@ -70,6 +70,13 @@ def test_a_city_without_a_forecast_and_one_that_is_not_here(client):
     assert empty.status_code == 422 and empty.json()['error']['code'] == 'invalid'
 
 
+def test_an_unknown_parameter_is_refused_and_a_near_city_named(client):
+    refused = client.get('/v1/forecast/xian?horizon=6')
+    assert refused.status_code == 422
+    assert "takes no parameter 'horizon'; allowed: none" in refused.json()['error']['what']
+    assert client.get('/v1/forecast/Dehli').json()['error']['do'] == 'did you mean delhi? ask for it: /v1/forecast/delhi'
+
+
 def test_it_reads_only(client):
     refused = client.post('/models')
     assert refused.status_code == client.delete('/v1/forecast/Delhi').status_code == 405

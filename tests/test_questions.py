@@ -75,3 +75,12 @@ def test_cities(home):
     assert listed.returncode == 0 and "2026-03-10 12:00" in listed.stdout
     assert "Mumbai (Bombay)" in found.stdout and "Asia/Kolkata" in found.stdout
     assert wrong.returncode == 1 and "did you mean Beijing" in wrong.stderr
+
+
+def test_a_city_of_another_kind_is_named_with_its_kind(home):
+    "No advice leads from measured hours to simulated ones under the same name."
+    for words in (("train", "--cities", "Delhi"), ("monitor", "--cities", "Delhi"), ("drift", "Delhi"), ("export", "readings", "--city", "Delhi")):
+        done = aqw(*words, "--source", "sandbox", home=home)
+        assert done.returncode == 1
+        assert "it is among the files data: add --source files" in done.stdout + done.stderr, words
+        assert "aqw fetch" not in done.stdout + done.stderr

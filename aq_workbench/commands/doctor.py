@@ -115,7 +115,8 @@ def check_checkout()->list[Finding]:
     "In a checkout: whether its notebooks can be exported and tested."
     if not (notebook_folder().parents[1]/'settings.ini').exists(): return []
     return [check_packages(requirements('dev'), about='development packages',
-                           shown=('nbdev', 'pytest', 'hypothesis', 'playwright'), how='in the checkout: pip install -e ".[dev]"')]
+                           shown=('nbdev', 'pytest', 'hypothesis', 'playwright'),
+                           how='in the checkout: pip install -e ".[dev]"')]
 
 # %% ../../nbs/16_commands/08_doctor.ipynb #d327cfc8
 PORTS = {8000:'aqw serve', 8765:'aqw sandbox', 8888:'JupyterLab', 5000:'MLflow'}
