@@ -36,6 +36,7 @@ def test_wheel_carries_its_notebooks_and_its_paper(clean):
     assert not [n for n in names if n.startswith(("nbs/", "tests/", "docs/"))]
 
 
+@pytest.mark.soak   # .ci/run asks for it by name
 def test_wheel_runs_the_whole_flow(clean):
     write_city(clean / "in", stations=("Dongsi",))
     shown = run(clean / "env/bin/aqw", "run", "--path", clean / "in", "--cities", "Beijing", cwd=clean, AQW_HOME=str(clean / "home"), COLUMNS="160")
