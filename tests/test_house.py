@@ -64,6 +64,20 @@ def test_cells_are_small_explained_and_pinned(path):
     assert tests >= len(found), f"{tests} test cells for {len(found)} exports"
 
 
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: p.stem)
+def test_lines_are_short_and_an_assert_makes_one_claim(path):
+    for kind, source, _ in cells(path):
+        if kind != "code": continue
+        assert [line for line in source.splitlines() if len(line) > 120] == []
+        claims = [n.test for n in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.M))) if isinstance(n, ast.Assert)]
+        assert not [ast.unparse(c) for c in claims if isinstance(c, ast.BoolOp) and isinstance(c.op, ast.And)]
+
+
+def test_no_room_passes_400_lines():
+    sizes = {module_of(p): sum(len(lines) for lines, _ in exported(p)) for p in LIBRARY}
+    assert {room: n for room, n in sizes.items() if n > 400} == {}
+
+
 def test_the_median_cell_is_short():
     assert statistics.median(len(lines) for p in LIBRARY for lines, _ in exported(p)) <= 10
 

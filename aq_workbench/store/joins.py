@@ -61,7 +61,8 @@ def join_group(
         raise AqwError(f"labels lack {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
                        "add these columns, or leave the group out")
     if group != READINGS:
-        return look_up(labels, line, at=at, columns=wanted_columns(line, key, columns, group), age=row_age(key), ttl=ttl)
+        wanted = wanted_columns(line, key, columns, group)
+        return look_up(labels, line, at=at, columns=wanted, age=row_age(key), ttl=ttl)
     have = line.bounds['parameter'].unique().sort().to_list()
     if lost := sorted(set(columns or ()) - set(have)):
         raise AqwError(f"{group!r} has no parameter {lost}; it has {have}", "ask for some of these")
