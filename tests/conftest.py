@@ -29,6 +29,12 @@ def need(found, reason):
         (pytest.fail if os.environ.get('AQW_REQUIRE_ALL') == '1' else pytest.skip)(reason)
 
 
+THOROUGH = os.environ.get("AQW_REQUIRE_ALL") == "1"   # in .ci/run, and with --soak
+
+
+def examples(n): return n if THOROUGH else max(n // 5, 5)
+
+
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="run the long tests too")
 
@@ -38,9 +44,12 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--soak"): return
     for item in items:
         if "soak" in item.keywords: item.add_marker(pytest.mark.skip(reason="long; run with --soak"))
+        if "long" in item.keywords and not THOROUGH: item.add_marker(pytest.mark.skip(reason="longer; .ci/run and --soak run it"))
 
 
-def pytest_configure(config): config.addinivalue_line("markers", "soak: a long test")
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: a long test")
+    config.addinivalue_line("markers", "long: a test of .ci/run, which a person need not wait for")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +80,37 @@ def aqw(*arguments, home, **environment):
         except SystemExit as e: code = int(e.code or 0)
     said = [stream.buffer.getvalue().decode("utf-8") for stream in streams]
     return subprocess.CompletedProcess(["aqw", *words], code, *said)
+
+
+def executed(notebook, to, parameters):
+    "What `run_notebook` gives and leaves, from this process: without the seconds that a kernel takes to import everything."
+    import nbformat
+    from aq_workbench.pipeline.notebooks import check_parameters, result_of
+    from execnb.nbio import dict2nb, write_nb
+    from execnb.shell import CaptureShell
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+    made = parameterize_notebook(load_notebook_node(str(notebook)), check_parameters(notebook, parameters))
+    cells, main, there = dict2nb(json.loads(nbformat.writes(made))), sys.modules["__main__"], to / notebook.name
+    to.mkdir(parents=True, exist_ok=True)
+    try: CaptureShell(there).run_all(cells, exc_stop=True)
+    finally: sys.modules["__main__"] = main   # a shell takes its place
+    write_nb(cells, there)
+    return result_of(there)
+
+
+def run_here(city, *, home, source, stages=("fetch", "train", "forecast", "monitor"), report=False, **options):
+    "A run of a city in this process: its notebooks and its results.json, whose folder is given."
+    from aq_workbench.core import Settings
+    from aq_workbench.pipeline.notebooks import CityResult, Job, notebook_for, parameters_for, save_results, STAGES
+    from aq_workbench.commands.runs import run_name
+    settings, name = Settings(home=home, source=source), run_name([city])
+    while (Path(home) / "reports/runs" / name).exists(): name += "-again"
+    folder, job = Path(home) / "reports/runs" / name, Job(city, run=name, home=str(home), source=source, stages=stages, **options)
+    results = {s: executed(notebook_for(home, STAGES[s]), folder / city.lower(), parameters_for(job, s, folder / city.lower())) for s in stages}
+    path = save_results([CityResult(city, results, dict.fromkeys(stages, 1.0))], run=name, settings=settings)
+    if report: executed(notebook_for(home, "5_report"), folder, {"results": str(path), "folder": str(folder / "report")})
+    return folder
 
 
 @pytest.fixture
@@ -123,6 +163,11 @@ class Server:
         family = self.family()
         self.process.terminate()
         return self.process.wait(PATIENCE), psutil.wait_procs(family[1:], timeout=PATIENCE)[1]
+
+
+def heard(server):
+    "The addresses at which a server and its children listen."
+    return {c.laddr.ip for p in server.family() for c in p.net_connections() if c.status == "LISTEN"}
 
 
 @contextmanager

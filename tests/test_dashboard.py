@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 import numpy as np
 import polars as pl
 import pytest
-from conftest import PATIENCE, need, serving
+from conftest import PATIENCE, heard, need, serving
 
 from aq_workbench.core import check_readings, Settings, utc
 from aq_workbench.store import FeatureStore
@@ -97,6 +97,7 @@ def test_page_shows_and_follows_the_choices(home, chromium, tmp_path):
     shots = Path(os.environ.get('AQW_SHOTS') or tmp_path)
     with page_of(home) as server, watched(chromium) as (page, complaints, strangers):
         server.answer()
+        assert heard(server) <= {"127.0.0.1", "::1"}
         page.goto(server.url)
         page.locator('.aqw-forecast h3').filter(has_text='Dongsi, 24 h ahead').wait_for()
         page.locator(MEASURED).first.wait_for()
@@ -122,6 +123,7 @@ def test_page_shows_and_follows_the_choices(home, chromium, tmp_path):
     assert strangers == [] and complaints == []
 
 
+@pytest.mark.long
 def test_an_empty_store_says_what_to_do(chromium, tmp_path):
     with page_of(tmp_path) as server, watched(chromium) as (page, complaints, strangers):
         server.answer()

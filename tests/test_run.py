@@ -12,11 +12,12 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import aqw, write_city
+from conftest import aqw, run_here, write_city
 from nbconvert import HTMLExporter
 from rich.console import Console
 
 from aq_workbench.core import Settings
+from aq_workbench.pipeline import one_run
 from aq_workbench.commands.retention import judge_runs, read_run
 from aq_workbench.commands.printing import summary_of_run
 
@@ -96,14 +97,17 @@ def test_scores_stand_beside_baselines_on_the_same_rows(finished):
 
 
 def test_second_run_adds_nothing_and_says_so(finished, measured):
+    "With `aqw run` .ci/run does the same to four years of Beijing."
     home, _ = finished
     before = newest_results(home)["cities"]["Beijing"]
     rows = {p: p.stat().st_mtime_ns for p in (home / "data/files/store").glob("[a-z]*/**/*.parquet")}
-    again = aqw("run", "--source", "files", "--path", measured, "--cities", "Beijing", home=home)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "No row was added, no model trained" in again.stdout
-    assert "0 new" in again.stdout and f"{before['added']:,} repeated" in again.stdout and "v1 serves" in again.stdout
-    after = newest_results(home)["cities"]["Beijing"]
+    again = run_here("Beijing", home=home, source="files", path=str(measured))
+    whole = json.loads((again / "results.json").read_text(encoding="utf-8"))
+    page = Console(file=io.StringIO(), width=160)
+    page.print(summary_of_run(whole["cities"]))
+    printed, after = page.file.getvalue(), whole["cities"]["Beijing"]
+    assert "No row was added, no model trained" in printed
+    assert "0 new" in printed and f"{before['added']:,} repeated" in printed and "v1 serves" in printed
     assert after["added"] == 0 and after["forecasts_added"] == 0 and after["models"] == before["models"] and after["scores"] == before["scores"]
     assert {p: p.stat().st_mtime_ns for p in (home / "data/files/store").glob("[a-z]*/**/*.parquet")} == rows
 
@@ -144,16 +148,20 @@ def silenced(measured, folder, hours):
 
 
 def test_one_failing_city_leaves_the_others_running(measured, tmp_path):
-    "And the table says which station of the other fell silent, in a terminal of 80 columns."
-    folder = silenced(measured, tmp_path / "files", 48)
-    done = aqw("fetch", "--path", folder, "--cities", "Delhi,Beijing", home=tmp_path, COLUMNS="80")
-    assert done.returncode == 1
+    "A file of the one has a line that nobody can read. And the table says which station of the other fell silent, in 80 columns."
+    silenced(measured, tmp_path / "files", 48)
+    spoilt = next(write_city(tmp_path / "spoilt", stations=("Dongsi",), days=5).glob("*.csv"))
+    spoilt.write_text(spoilt.read_text(encoding="utf-8").replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6", 1), encoding="utf-8")
+    (tmp_path / "cities.yaml").write_text(json.dumps({"cities": [{"name": "Delhi", "path": "spoilt"}, {"name": "Beijing", "path": "files"}]}))
+    done = aqw("fetch", home=tmp_path, COLUMNS="80")
+    assert done.returncode == 1 and "Failed" in done.stdout
     row = next(line for line in done.stdout.splitlines() if re.match("Beijing .*2014-12-31", line)).split()
     assert row[1:3] == ["1", "1"], "one station heard, one silent"
     assert "Beijing: silent: Wanliu (last heard 2015-07-17 16:00)." in done.stdout
     result = newest_results(tmp_path)
     assert result["cities"]["Beijing"]["rows"] > 0
-    assert "'Delhi' is not in the data; it has ['Beijing']" in result["failed"]["Delhi"]["reason"]
+    failed = result["failed"]["Delhi"]
+    assert "line 8" in failed["reason"] and "20#5" in failed["reason"] and failed["do"]
     assert Path(result["failed"]["Delhi"]["notebook"]).exists() and "1_ingest.ipynb" in done.stdout.replace("\n", "")
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -165,7 +173,7 @@ def test_two_runs_on_one_data_root(measured, tmp_path):
         second = aqw("fetch", "--path", measured, "--cities", "Beijing", home=tmp_path)
         holder.stdin.close()
     assert second.returncode == 1 and "another run is at work" in second.stderr and f"process {holder.pid}, since" in second.stderr
-    assert aqw("fetch", "--path", measured, "--cities", "Beijing", home=tmp_path).returncode == 0, "a finished run lets go"
+    with one_run(Settings(home=tmp_path, source="files")): pass   # a finished run lets go
 
 
 def test_a_killed_worker_is_a_failed_city(measured, tmp_path):

@@ -16,7 +16,7 @@ from aq_workbench.sandbox.world import issued_forecast, profile_of, stations_of,
 BENCH = runpy.run_path(str(ROOT / "benchmarks/sandbox_tolerances.py"))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2))])
 @pytest.mark.parametrize("city", SANDBOX_CITIES)
 def test_a_city_is_within_its_tolerances(city, seed):
     found = BENCH["table"](city, [seed])

@@ -6,6 +6,7 @@ import pytest
 from aq_workbench.core import Settings, TS
 from aq_workbench.store import FeatureStore
 from aq_workbench.store.point_in_time import row_age, entity_of, line_of, look_up, timeline
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ def leaky(rows, labels, key):
 def test_every_label_gets_what_it_could_know(kind):
     key, labels, seen = KEYS[kind], labels_of(kind), {"labels": 0, "leaks": 0}
 
-    @settings(max_examples=250, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=examples(250), deadline=None, database=None, derandomize=True)
     @given(histories(kind))
     def check(rows):
         truth = oracle(rows, labels, key, "made")
@@ -81,14 +82,14 @@ def test_every_label_gets_what_it_could_know(kind):
         seen["leaks"] += sum(a != b for a, b in zip(leaky(rows, labels, key), truth))
 
     check()
-    assert seen["labels"] > 10_000 and seen["leaks"] > seen["labels"]/100, seen
+    assert seen["labels"] > examples(10_000) and seen["leaks"] > seen["labels"]/100, seen
 
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_new_rows_on_an_old_timeline(kind):
     key, labels = KEYS[kind], labels_of(kind)
 
-    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=examples(100), deadline=None, database=None, derandomize=True)
     @given(histories(kind), st.integers(0, 25))
     def check(rows, cut):
         grown = timeline(pl.concat([timeline(rows.head(cut), key).drop("v"), rows.slice(cut)]), key)
@@ -114,7 +115,7 @@ def syncs(draw):
     return found
 
 
-@settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(syncs())
 def test_the_store_as_a_whole_agrees_with_the_oracle(tmp_path_factory, clock, made):
     "Written through the store, at moments of their own; asked of the join, of load_features and of online."
@@ -134,12 +135,13 @@ def test_the_store_as_a_whole_agrees_with_the_oracle(tmp_path_factory, clock, ma
         assert online["value"].to_list() == oracle(written, online, KEYS["measured"], "asof") == [loaded.get(p) for p in "ab"]
 
 
-def test_online_is_what_training_saw(tmp_path, clock):
-    "Ten thousand rows: what was served at a moment equals what a training gets for it, then and from that version for ever."
+@pytest.mark.parametrize("days", [8, pytest.param(40, marks=pytest.mark.long)])
+def test_online_is_what_training_saw(tmp_path, clock, days):
+    "Two or ten thousand rows: what was served at a moment equals what a training gets for it, then and from that version for ever."
     import numpy as np
     rng, store, compared = np.random.default_rng(3), FeatureStore(Settings(home=tmp_path)), 0
     places, served = [f"s{n:02}" for n in range(50)], {}
-    for day in range(1, 41):
+    for day in range(1, days + 1):
         clock(24*day)
         rows = [(p, hour(h), float(rng.integers(0, 99))) for p in places for h in range(24*day - 30, 24*day + 1) if rng.random() < .3]
         version = store.save_features(pl.DataFrame(rows, schema={"location_id": pl.String, "event_ts": TS, "pm25": pl.Float64}, orient="row"), "mine")
@@ -148,7 +150,7 @@ def test_online_is_what_training_saw(tmp_path, clock):
         labels = rows.select("location_id", issued_at="asof")
         assert store.training_frame(labels, "mine", versions={"mine": version})["pm25"].equals(rows["pm25"])
         compared += rows.height
-    assert compared == 10_000 and pl.concat(served.values())["pm25"].null_count() < 1000
+    assert compared == 250*days and pl.concat(served.values())["pm25"].null_count() < 25*days
 
 
 def test_changing_the_future_changes_nothing(tmp_path, clock):
