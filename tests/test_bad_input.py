@@ -100,7 +100,7 @@ def test_full_disk(folder, tmp_path):
         refused(aqw("fetch", "--path", big, "--cities", "Beijing", home=small), "full")
         (small / "filler").unlink()
         assert len(FeatureStore(Settings(home=small, source="files")).load_features()) == stored
-    finally: subprocess.run(["umount", small])
+    finally: subprocess.run(["umount", "-l", small])
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from aq_workbench.commands.steps import DEMO_FEATURES
 from aq_workbench.core import Settings
 from aq_workbench.quality import usable
 from aq_workbench.registry import ModelRegistry
@@ -23,7 +24,7 @@ CLEAN = {"OPENAQ_API_KEY": "", "MLFLOW_TRACKING_URI": "", "AQW_NOW": ""}   # the
 def walked(tmp_path_factory):
     "A home in which the walk was taken once, and what it printed."
     home = tmp_path_factory.mktemp("walk")
-    return home, aqw("demo", "--yes", home=home, **CLEAN)
+    return home, aqw("demo", "--yes", home=home, COLUMNS="80", **CLEAN)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,8 @@ def steps(walked):
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.split(r"^\d of 6  ", done.stdout, flags=re.M)
     assert len(found) == 7 and all("SIMULATED" in part.splitlines()[0] for part in found[1:])
+    pages = [f"1 of 6  {part}".splitlines() for part in found[1:6]]
+    assert all(len(line) <= 80 for page in pages for line in page) and max(map(len, pages)) <= 23, "on a screen of 24 lines"
     return dict(enumerate(found))
 
 
@@ -122,7 +125,7 @@ def test_drift_is_what_the_report_says(steps, settings):
     for name, entry in saved["features"].items():
         effect, p, drift = shown[name][4:]
         assert (effect, p, drift) == (f"{entry['effect']:.2f} sd", f"{entry['p_adjusted']:.2g}", "yes" if entry["drift"] else "–")
-    assert saved["features"]["pm25"]["drift"]
+    assert saved["features"]["pm25"]["drift"] and set(shown) == set(DEMO_FEATURES)
     assert {saved["n_reference"], saved["n_current"]} <= {*range(24, 31)}, "a network may lose days"
     assert "With the fault: retrain." in steps[5] and numbers(shown["pm25"][1:2]) < numbers(shown["pm25"][4:5])
 
