@@ -21,6 +21,7 @@ def test_lab_opens_the_notebooks(tmp_path):
         assert heard(lab) <= {"127.0.0.1", "::1"}
 
 
+@pytest.mark.long   # the demo opens its pages too (nbs/16_commands/10_demo)
 def test_mlflow_shows_our_registry_and_ends_with_its_children(tmp_path):
     from aq_workbench.core import Settings
     from aq_workbench.registry import ModelRegistry
