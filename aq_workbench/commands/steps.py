@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from inspect import getsource
 from pathlib import Path
 from textwrap import dedent
@@ -168,7 +168,9 @@ def value_of(
     one = peak.iloc[0]
     return rows.loc[(rows['sensor_id'] == one['sensor_id']) & (rows['event_ts'] == one['event_ts']), 'value'].item()
 
-def moment_of(at)->str:
+def moment_of(
+    at:datetime   # When it was
+)->str:           # 09:30:00.000
     "A moment of today to the millisecond."
     return f'{at:%H:%M:%S.%f}'[:-3]
 

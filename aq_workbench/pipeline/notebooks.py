@@ -78,7 +78,11 @@ def json_text(
 
 class NotebookResult:
     "What a notebook hands to its run: JSON for machines, the same as text for people."
-    def __init__(self, result:dict): self.result = result
+    def __init__(
+        self,
+        result:dict   # That JSON can hold
+    ):
+        self.result = result
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {'application/json': self.result, 'text/plain': json_text(self.result)}
@@ -99,7 +103,12 @@ def result_of(
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #e286354e
 class NotebookFailed(AqwError):
     "A pipeline notebook stopped: `what`, what to `do`, and the executed `notebook`."
-    def __init__(self, what, do, notebook):
+    def __init__(
+        self,
+        what:str,       # The notebook's own words
+        do:str,         # The next step
+        notebook:Path   # As executed, with the error in it
+    ):
         super().__init__(what, do)
         self.args, self.notebook = (what, do, notebook), notebook
 
@@ -266,7 +275,12 @@ def finished(
                                             'notebook': ''})
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #fc21d5d0
-def put(queue, *news): queue.put(news)
+def put(
+    queue:Queue,   # A manager's
+    *news          # What a `tell` was told
+):
+    "Put news into a queue."
+    queue.put(news)
 
 def news_to(
     queue   # A manager's queue

@@ -64,7 +64,9 @@ def checked_query(
     what:str,             # readings, features or forecasts
     *, cities:str='',     # Names with commas between
     parameters:str='',    # The same of parameters
-    start:str='', end:str='', asof:str='',  # Moments or dates
+    start:str='',         # First moment or day; empty: from the beginning
+    end:str='',           # Last moment or day; empty: to the newest
+    asof:str='',          # As the store stood then; empty: as it stands
     wide:bool=False       # A column a parameter
 )->Query:
     "What was typed, as a query; `AqwError` says what is wrong with it."
@@ -108,13 +110,23 @@ def widened(
     return means.pivot(on='parameter', index=index, values='value').select(*index, *names).sort(index)
 
 # %% ../../nbs/12_report/04_exports.ipynb #0bbf838b
-def readings_of(store, city, query, held)->pl.DataFrame:
+def readings_of(
+    store:FeatureStore,   # Where they lie
+    city:str,             # As the store names it
+    query:Query,          # Bounds of time, parameters, `asof`
+    held:int|None         # The version that is read; None: the newest
+)->pl.DataFrame:
     "Readings of one city, by place, parameter and hour."
     rows = city_rows(store, city, where=query_filter(query), asof=query.asof, version=held).collect()
     return widened(rows) if query.wide and rows.height else rows.sort('city', 'location_id', 'parameter', 'event_ts',
                                                                       'sensor_id')
 
-def features_of(store, city, query, held)->pl.DataFrame:
+def features_of(
+    store:FeatureStore,   # Where they lie
+    city:str,             # As the store names it
+    query:Query,          # Bounds of time, parameters, `asof`
+    held:int|None         # The version that is read; None: the newest
+)->pl.DataFrame:
     "Features of one city, by place and hour."
     since = pl.col('event_ts') > query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else pl.lit(True)
     readings = city_rows(store, city, where=since, asof=query.asof, version=held, on_time=True).collect()
@@ -123,7 +135,12 @@ def features_of(store, city, query, held)->pl.DataFrame:
             .select(pl.lit(readings['city'][0]).alias('city'), pl.all())
             .sort('location_id', 'issued_at'))
 
-def forecasts_of(store, city, query, held)->pl.DataFrame:
+def forecasts_of(
+    store:FeatureStore,   # Where they lie
+    city:str,             # As the store names it
+    query:Query,          # Bounds of time, parameters, `asof`
+    held:int|None         # The version that is read; None: the newest
+)->pl.DataFrame:
     "Forecasts of one city, by hour of issue, place and horizon."
     mine = query_filter(query) & (pl.col('issued_at') <= query.asof if query.asof else pl.lit(True))
     rows = issued_forecasts(store, city, where=mine, held=held)
