@@ -75,6 +75,7 @@ def work_training(
     ground.say('London: two models learn')
     return synced, learn(ground.settings)
 
+# %% ../../nbs/16_commands/10_demo.ipynb #e5705e9a
 def work_registry(
     ground:Ground   # Of the walk
 )->tuple:

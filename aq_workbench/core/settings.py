@@ -209,10 +209,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri:DatabaseAddress = Field(
         '', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
-    def __init__(
-        self,
-        **values   # By field, before the environment and the home's .env
-    ):
+    def __init__(self, **values):   # By field; they go before the environment and the home's .env
         home = home_folder(values.get('home') or os.environ.get('AQW_HOME'))
         with setting_errors(home, type(self).model_fields):
             super().__init__(_env_file=home/'.env', **{**values, 'home': home})

@@ -118,9 +118,10 @@ def readings_of(
 )->pl.DataFrame:
     "Readings of one city, by place, parameter and hour."
     rows = city_rows(store, city, where=query_filter(query), asof=query.asof, version=held).collect()
-    return widened(rows) if query.wide and rows.height else rows.sort('city', 'location_id', 'parameter', 'event_ts',
-                                                                      'sensor_id')
+    if query.wide and rows.height: return widened(rows)
+    return rows.sort('city', 'location_id', 'parameter', 'event_ts', 'sensor_id')
 
+# %% ../../nbs/12_report/04_exports.ipynb #fe0c6a79
 def features_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it
@@ -128,13 +129,15 @@ def features_of(
     held:int|None         # The version that is read; None: the newest
 )->pl.DataFrame:
     "Features of one city, by place and hour."
-    since = pl.col('event_ts') > query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else pl.lit(True)
+    first = query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else None
+    since = pl.lit(True) if first is None else pl.col('event_ts') > first
     readings = city_rows(store, city, where=since, asof=query.asof, version=held, on_time=True).collect()
     if readings.is_empty(): return readings.select('city')
     return (build_features(readings).filter(query_filter(query))
             .select(pl.lit(readings['city'][0]).alias('city'), pl.all())
             .sort('location_id', 'issued_at'))
 
+# %% ../../nbs/12_report/04_exports.ipynb #742e14d6
 def forecasts_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it
