@@ -82,18 +82,22 @@ def newest(
     runs:list[Run],  # By time
     n:int            # How many of each kind
 )->set[Path]:
-    "The newest runs of each kind."
-    kinds = {r.kind for r in runs}
-    return {r.path for kind in kinds for r in [r for r in runs if r.kind == kind][-n:]}
+    "The newest runs of each kind; those in which every city failed are counted apart."
+    alike = {}
+    for r in runs: alike.setdefault((r.kind, bool(r.whole.get('cities'))), []).append(r.path)
+    return {path for paths in alike.values() for path in paths[-n:]}
 
 def last_of_days(
     runs:list[Run],  # By time
     days:int         # How many days of each kind and set of cities
 )->set[Path]:
     "The last run of each of the newest days."
-    last = {}
-    for r in runs: last.setdefault((r.kind, tuple(sorted(r.whole.get('cities', {})))), {})[r.stamp[:8]] = r.path
-    return {path for found in last.values() for day in sorted(found)[-days or len(found):] for path in [found[day]]}
+    days_of = {}
+    for r in runs:
+        same = r.kind, tuple(sorted(r.whole.get('cities', {})))
+        days_of.setdefault(same, {})[r.stamp[:8]] = r.path
+    newest_days = lambda by_day: sorted(by_day, reverse=True)[:days]
+    return {by_day[day] for by_day in days_of.values() for day in newest_days(by_day)}
 
 # %% ../../nbs/16_commands/07_retention.ipynb #b2db3722
 TEXTS = ('.tex', '.md', '.txt', '.bib', '.rst', '.qmd', '.html', '.ipynb', '.json', '.yaml', '.yml', '.csv')
