@@ -13,7 +13,7 @@ from typing import Annotated, Callable
 
 import typer
 
-from ..core import AqwError, city_slug, find_city, KINDS, load_command, quoted, run_kind, Settings
+from ..core import AqwError, city_slug, find_city, KINDS, load_command, newest_kind, quoted, Settings
 from ..core import spelled_like, typed_moment
 from ..store import cities_in, FeatureStore
 
@@ -79,7 +79,7 @@ def kind_reason(
     "Why a command that names no source works on this kind."
     if source in KINDS: return 'you asked for it'
     if 'source' in settings.model_fields_set: return 'AQW_SOURCE says so'
-    if run_kind(settings.home): return 'as the newest run'
+    if newest_kind(settings.home): return 'as the newest run'
     kind, why = choose_source('', settings=settings)
     return why if kind == settings.source else 'there are no other data'
 

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['YEARS', 'Kind', 'KINDS', 'WebAddress', 'DatabaseAddress', 'StoreAddress', 'PLAIN', 'LAYOUT', 'utc', 'typed_moment',
-           'now', 'clock_note', 'find_home', 'run_kind', 'last_kind', 'default_kind', 'web_address', 'database_address',
-           'store_address', 'home_folder', 'setting_fault', 'setting_errors', 'Settings', 'data_root', 'reports_root',
-           'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root', 'mark_root']
+           'now', 'clock_note', 'find_home', 'newest_kind', 'last_kind', 'default_kind', 'web_address',
+           'database_address', 'store_address', 'home_folder', 'setting_fault', 'setting_errors', 'Settings',
+           'data_root', 'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root',
+           'mark_root']
 
 # %% ../../nbs/00_core/03_settings.ipynb #c92c77d0
 import json
@@ -87,7 +88,7 @@ def find_home(
 Kind = Literal['live', 'sandbox', 'files']
 KINDS = get_args(Kind)
 
-def run_kind(
+def newest_kind(
     home:Path   # Folder with data/ and reports/
 )->str:         # 'live', 'sandbox' or 'files'; empty where no run has succeeded
     "The kind of source of the newest run in which a city succeeded."
@@ -105,7 +106,7 @@ def last_kind(
     *, keyed:bool=False  # An OpenAQ key is set
 )->str:                  # 'live', 'sandbox' or 'files'
     "The kind of source that was used last; before anything was, live with a key, else the sandbox."
-    if kind := run_kind(home): return kind
+    if kind := newest_kind(home): return kind
     there = [k for k in KINDS if any((home/'data'/k/name).exists() for name in ('store', 'aqw.json'))]
     return there[0] if len(there) == 1 else 'live' if keyed else 'sandbox'
 

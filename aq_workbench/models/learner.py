@@ -40,8 +40,8 @@ def learnable(
     hours = {h: rows.filter(pl.col(f'y_{h}').is_not_null())['issued_at'].n_unique() for h in horizons}
     if min(hours.values()) < MIN_HOURS:
         raise TooLittle(f"too little to learn from: hours with a PM2.5 and its outcome, by horizon, {hours}; "
-                        f"{MIN_HOURS} are the least. With the part that is kept for a test, a first training takes about "
-                        f"{MIN_DAYS} days", "load a longer history of this city")
+                        f"{MIN_HOURS} are the least. With the part that is kept for a test, a first training takes "
+                        f"about {MIN_DAYS} days", "load a longer history of this city")
     return rows
 
 # %% ../../nbs/06_models/03_learner.ipynb #97fe0d3d
