@@ -17,7 +17,7 @@ from aq_workbench.commands.runs import run_name
 from aq_workbench.core import AqwError, data_root, Settings
 from aq_workbench.pipeline import save_results
 from aq_workbench.registry import ModelRegistry
-from aq_workbench.report.paper import forecast_window
+from aq_workbench.report.figures import forecast_window
 from aq_workbench.store import FeatureStore
 from aq_workbench.store.sync import sync_folder
 from conftest import ROOT, aqw, need

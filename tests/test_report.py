@@ -11,7 +11,8 @@ import pytest
 from conftest import need
 
 from aq_workbench.core import AqwError, utc
-from aq_workbench.report.paper import build_pdf, tex
+from aq_workbench.report.latex import tex
+from aq_workbench.report.paper import build_pdf
 from aq_workbench.report import latex_missing, write_report
 
 HORIZONS, START = (1, 6, 24), utc('2016-02-01')

@@ -83,7 +83,13 @@ MEANT = {404:'No such city or address', 405:'It only reads: use GET',
 
 class NoAnswer(AqwError):
     "What is wrong and what to `do`, with its HTTP `status` and the names that come `near`."
-    def __init__(self, status:int, what:str, do:str='', near:list[str]|None=None):
+    def __init__(
+        self,
+        status:int,                  # Of HTTP: 404, 405, 422, 500 or 503
+        what:str,                    # What is wrong
+        do:str='',                   # The next step; empty where there is none
+        near:list[str]|None=None     # Names that may have been meant; none by default
+    ):
         super().__init__(what, do)
         self.args, self.status, self.near = (status, what, do, near), status, near or []
 

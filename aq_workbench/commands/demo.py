@@ -44,40 +44,56 @@ class Ground:
         self.fetcher = LiveDataFetcher(settings, progress=lambda line: self.say(line))
         self.store, self.registry = FeatureStore(settings), ModelRegistry(settings)
 
-    def reach(self, n:int)->tuple:
+    def reach(
+        self,
+        n:int      # 1 to 6, a key of `STEPS`
+    )->tuple:      # What that step's `work` gives
         "What step `n` finds; it works once."
         if n not in self.found: self.found[n] = STEPS[n].work(self)
         return self.found[n]
 
 # %% ../../nbs/16_commands/10_demo.ipynb #d0e68614
-def work_cities(ground:Ground)->tuple:
+def work_cities(
+    ground:Ground   # Of the walk
+)->tuple:
     "Look at three cities."
     return look_at_cities(ground.settings, lambda line: ground.say(line))
 
-def work_store(ground:Ground)->tuple:
+def work_store(
+    ground:Ground   # Of the walk
+)->tuple:
     "Keep the day of step 1."
     day = ground.reach(1)[1]
     peak = day.loc[[day['value'].idxmax()]]
     return keep_a_day(ground.store, day, peak), ground.store, peak
 
-def work_training(ground:Ground)->tuple:
+def work_training(
+    ground:Ground   # Of the walk
+)->tuple:
     "Load a history and learn from it."
     synced = load_history(ground.store, ground.fetcher)
     ground.say('London: two models learn')
     return synced, learn(ground.settings)
 
-def work_registry(ground:Ground)->tuple:
+# %% ../../nbs/16_commands/10_demo.ipynb #e5705e9a
+def work_registry(
+    ground:Ground   # Of the walk
+)->tuple:
     "Challenge the model of step 3."
     fit, test = parts_of(ground.store, ground.reach(3)[1])
     ground.say('London: a challenger learns')
     return challenge(ground.registry, REGRESSOR, fit, test), ground.registry.champion(REGRESSOR)
 
-def work_drift(ground:Ground)->tuple:
+def work_drift(
+    ground:Ground   # Of the walk
+)->tuple:
     "Judge the history of step 3."
     ground.reach(3)
     return find_drift(ground.settings, *two_months(ground.store))
 
-def work_api(ground:Ground)->tuple:
+def work_api(
+    ground:Ground   # Of the walk
+)->tuple:
     "Serve the model of step 3."
     ground.reach(3)
     ground.say('London: forecasts, a verdict, a server')

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .flow import app, LOOK
-from .printing import print_frame
+from .printing import plain_table, print_frame
 from .servers import call, free_port
 from .source import Browser, has_city, kind_name, moment_option, other_kind, Port, settings_for
 from .source import Source, where_else
@@ -93,9 +93,9 @@ def drift_table(
 )->Table:
     "One row per feature, as the dashboard has them: drifted ones first."
     from aq_workbench.dashboard import DRIFT_COLUMNS, drift_texts
-    table = Table(title=f"Last {report['window_days']} days against {report['reference']}", title_justify='left')
-    for name in DRIFT_COLUMNS:
-        table.add_column(name, justify='left' if name in ('feature', 'test', 'drift') else 'right')
+    side = lambda name: 'left' if name in ('feature', 'test', 'drift') else 'right'
+    table = plain_table({name: side(name) for name in DRIFT_COLUMNS},
+                        title=f"Last {report['window_days']} days against {report['reference']}")
     for cells in drift_texts(report): table.add_row(*cells)
     return table
 
@@ -126,7 +126,8 @@ def drift(city:Annotated[str, typer.Argument(help='A city that was monitored')],
     console.print(drift_table(verdict['drift']))
     console.print('[bold]Retrain[/]: ' + ' '.join(verdict['reasons']) if verdict['retrain']
                   else '[bold]Keep the model.[/]')
-    for limit in verdict['could_not_see']: console.print(f'Could not see: {limit}', markup=False)
+    if verdict['could_not_see']: console.print('What this verdict could not see:')
+    for limit in verdict['could_not_see']: console.print(f'- {limit}', markup=False)
 
 # %% ../../nbs/16_commands/14_look.ipynb #737d9ad7
 @app.command(rich_help_panel=LOOK)

@@ -189,7 +189,11 @@ def round_up(
     return size*next(k for k in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size*k >= value)
 
 # %% ../../nbs/16_commands/00_panel.ipynb #b5a7e557
-def screen_row(value, top, lines)->int:
+def screen_row(
+    value:float,   # µg/m³
+    top:float,     # What the highest line reaches (µg/m³)
+    lines:int      # How many lines there are
+)->int:            # 0 is the highest
     "The row, from the top, in which a value lies."
     return lines - 1 - max(0, min(int(lines*value/top), lines - 1))
 

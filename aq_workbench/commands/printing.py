@@ -61,10 +61,12 @@ def fetched(
     "What a city's fetch brought."
     if 'added' not in entry: return None
     silent = entry.get('silent', [])
-    left = [s for s in entry.get('skipped', []) if s['location_id'] not in {s['location_id'] for s in silent}]
-    return Fetched(entry.get('heard', entry.get('stations')), silent, left, entry['added'], entry.get('corrected'),
-                   entry.get('unchanged'), entry.get('refused', 0),
-                   tuple(f'{utc(entry[k]):%Y-%m-%d %H:%M}' for k in ('start', 'end') if k in entry))
+    fell_silent = {s['location_id'] for s in silent}
+    left = [s for s in entry.get('skipped', []) if s['location_id'] not in fell_silent]
+    hours = tuple(f'{utc(entry[k]):%Y-%m-%d %H:%M}' for k in ('start', 'end') if k in entry)
+    return Fetched(heard=entry.get('heard', entry.get('stations')), silent=silent, left_out=left,
+                   new=entry['added'], corrected=entry.get('corrected'), repeated=entry.get('unchanged'),
+                   refused=entry.get('refused', 0), hours=hours)
 
 # %% ../../nbs/16_commands/01_printing.ipynb #eb954eef
 def fetch_table(
@@ -76,8 +78,8 @@ def fetch_table(
                'left\nout': lambda f: count(len(f.left_out)), 'new': lambda f: count(f.new),
                'corrected': lambda f: count(f.corrected, 'yellow'), 'repeated': lambda f: count(f.repeated),
                'refused': lambda f: count(f.refused, 'yellow')}
-    shown = {name: cell for name, cell in columns.items() if name not in ('left\nout', 'refused')
-             or any(cell(f).plain != '0' for f in came.values())}
+    idle = [name for name in ('left\nout', 'refused') if all(columns[name](f).plain == '0' for f in came.values())]
+    shown = {name: cell for name, cell in columns.items() if name not in idle}
     table = plain_table({'city':'left', **dict.fromkeys(shown, 'right'), 'from, to (UTC)':'left'},
                         title='Fetched: stations heard in the last day, and rows')
     if len(shown) > 5: table.padding = 0   # all columns with their words fit 80 characters only so
@@ -112,8 +114,8 @@ def train_table(
     "A row for the versions that serve a city, and one for those that lost."
     horizons = horizons_of(cities)
     title = 'RMSE in µg/m³ on unseen hours; persistence in brackets'
-    table = plain_table({'city':'left', 'models':'left', '':'left', **{f'{h} h':'right' for h in horizons},
-                         'tested':'left'}, title=title)
+    columns = {'city':'left', 'models':'left', '':'left', **{f'{h} h':'right' for h in horizons}, 'tested':'left'}
+    table = plain_table(columns, title=title)
     for city, e in cities.items():
         for part, word in ((e, Text('serves', 'green')), (e.get('lost'), Text('lost', 'yellow'))):
             if not part or 'models' not in part: continue
@@ -132,8 +134,8 @@ def expected(
     if not entry.get('newest') or 'forecast' not in entry: return []
     at = utc(entry['forecast']['issued_at'])
     targets = [at + timedelta(hours=f['horizon_h']) for f in entry['newest']]
-    return city_forecasts(pl.DataFrame(entry['newest']).with_columns(target_ts=pl.Series(targets),
-                                                                     p_category=pl.lit(None, pl.Float64)))
+    newest = pl.DataFrame(entry['newest'])
+    return city_forecasts(newest.with_columns(target_ts=pl.Series(targets), p_category=pl.lit(None, pl.Float64)))
 
 def expected_cell(
     forecast:dict   # Of `expected`
@@ -157,7 +159,8 @@ def forecast_table(
         cells = [expected_cell(told[city][h]) if h in told[city] else Text('–') for h in horizons]
         table.add_row(Text(city), f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']),
                       *cells, count(f['added']))
-    used = sorted({CATEGORIES.index(f['category']) for f_ in told.values() for f in f_.values() if f['category']})
+    every = [f for by_horizon in told.values() for f in by_horizon.values()]
+    used = sorted({CATEGORIES.index(f['category']) for f in every if f['category']})
     table.caption, table.caption_justify = ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used), 'left'
     return table
 
@@ -226,8 +229,9 @@ def run_table(
     "One row per city that ran."
     horizons = horizons_of(cities)
     title = 'RMSE in µg/m³ by hours ahead; persistence in brackets' if horizons else None
-    table = plain_table({'city':'left', 'stations':'left', 'rows':'left', 'models':'left',
-                         **{f'{h} h':'right' for h in horizons}, 'drifted':'left'}, title=title)
+    columns = {**dict.fromkeys(('city', 'stations', 'rows', 'models'), 'left'), **{f'{h} h':'right' for h in horizons},
+               'drifted':'left'}
+    table = plain_table(columns, title=title)
     table.columns[2].no_wrap = False
     for city, e in cities.items():
         f = fetched(e)
@@ -261,9 +265,10 @@ def left_words(
     "What was left out, by reason."
     reasons = {}
     for s in left:
-        reasons.setdefault(s['reason'], []).append(f"{s['parameter'] or 'all'} at {s['location'] or s['location_id']}")
-    return 'left out: ' + cut([f"{names[0]}{f' and {len(names) - 1:,} like it' if names[1:] else ''} ({reason})"
-                               for reason, names in reasons.items()])
+        place = s['location'] or s['location_id']
+        reasons.setdefault(s['reason'], []).append(f"{s['parameter'] or 'all'} at {place}")
+    like_it = lambda names: f' and {len(names) - 1:,} like it' if names[1:] else ''
+    return 'left out: ' + cut([f'{names[0]}{like_it(names)} ({reason})' for reason, names in reasons.items()])
 
 # %% ../../nbs/16_commands/01_printing.ipynb #380e7a6d
 def fetch_notes(

@@ -82,18 +82,22 @@ def newest(
     runs:list[Run],  # By time
     n:int            # How many of each kind
 )->set[Path]:
-    "The newest runs of each kind."
-    kinds = {r.kind for r in runs}
-    return {r.path for kind in kinds for r in [r for r in runs if r.kind == kind][-n:]}
+    "The newest runs of each kind; those in which every city failed are counted apart."
+    alike = {}
+    for r in runs: alike.setdefault((r.kind, bool(r.whole.get('cities'))), []).append(r.path)
+    return {path for paths in alike.values() for path in paths[-n:]}
 
 def last_of_days(
     runs:list[Run],  # By time
     days:int         # How many days of each kind and set of cities
 )->set[Path]:
     "The last run of each of the newest days."
-    last = {}
-    for r in runs: last.setdefault((r.kind, tuple(sorted(r.whole.get('cities', {})))), {})[r.stamp[:8]] = r.path
-    return {path for found in last.values() for day in sorted(found)[-days or len(found):] for path in [found[day]]}
+    days_of = {}
+    for r in runs:
+        same = r.kind, tuple(sorted(r.whole.get('cities', {})))
+        days_of.setdefault(same, {})[r.stamp[:8]] = r.path
+    newest_days = lambda by_day: sorted(by_day, reverse=True)[:days]
+    return {by_day[day] for by_day in days_of.values() for day in newest_days(by_day)}
 
 # %% ../../nbs/16_commands/07_retention.ipynb #b2db3722
 TEXTS = ('.tex', '.md', '.txt', '.bib', '.rst', '.qmd', '.html', '.ipynb', '.json', '.yaml', '.yml', '.csv')
@@ -107,8 +111,8 @@ def texts_of(
         here = Path(folder).relative_to(home).as_posix()
         left = {'.':{'data', 'backups', 'node_modules'}, 'reports':{'runs'}}.get(here, {'node_modules'})
         inside[:] = sorted(n for n in inside if n not in left and not n.startswith('.'))
-        yield from (p for n in sorted(names) if n.endswith(TEXTS) and (p := Path(folder)/n).is_file()
-                    and p.stat().st_size <= LARGEST)
+        for path in (Path(folder)/n for n in sorted(names) if n.endswith(TEXTS)):
+            if path.is_file() and path.stat().st_size <= LARGEST: yield path
 
 def named_in_texts(
     home:Path   # Home folder
@@ -180,15 +184,19 @@ def judge_runs(
     "What stays and what may go."
     runs = read_runs(settings, source)
     ours = [r for r in runs if not r.odd]
-    kept = {**{p: 'keep' for p in (r.path for r in ours) if (p/'keep').exists()},
+    kept = {**{r.path: 'keep' for r in ours if (r.path/'keep').exists()},
             **dict.fromkeys(last_of_days(ours, settings.keep_run_days), 'day'),
             **dict.fromkeys(newest(ours, settings.keep_runs), 'newest')}
     rest = [r for r in ours if r.path not in kept]
     texts = named_in_texts(settings.home) if rest else {}
     there = {k: settings.model_copy(update={'source':k}) for k in {r.kind for r in rest} - {''}}
-    tags, serving = {k: tagged(s) for k, s in there.items()}, {k: serving_versions(s) for k, s in there.items()}
-    late = {r.path: relied_on(r, texts, tags.get(r.kind, {}), serving.get(r.kind, set())) for r in rest}
-    return [Fate(r, 'odd', r.odd) if r.odd else Fate(r, kept[r.path]) if r.path in kept else late[r.path] for r in runs]
+    tags = {k: tagged(s) for k, s in there.items()}
+    serving = {k: serving_versions(s) for k, s in there.items()}
+    def fate_of(run):
+        if run.odd: return Fate(run, 'odd', run.odd)
+        if run.path in kept: return Fate(run, kept[run.path])
+        return relied_on(run, texts, tags.get(run.kind, {}), serving.get(run.kind, set()))
+    return [fate_of(r) for r in runs]
 
 # %% ../../nbs/16_commands/07_retention.ipynb #e96ca3ec
 def megabytes(
@@ -241,5 +249,5 @@ def models_words(
     "What versions of models take up; they are never tidied."
     folder = data_root(settings)/'mlartifacts'
     size = sum(p.lstat().st_size for p in files_of([folder])) if folder.is_dir() else 0
-    return (f'Models stay, archived versions too: {size/1e6:,.1f} MB in data/{settings.source}/mlartifacts.' if size
-            else '')
+    if not size: return ''
+    return f'Models stay, archived versions too: {size/1e6:,.1f} MB in data/{settings.source}/mlartifacts.'

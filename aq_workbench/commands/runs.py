@@ -20,9 +20,9 @@ from rich.text import Text
 
 from .plans import as_gazetteer, check_paths, CityPlan, each_once, plans_for, read_plans
 from .printing import summary_of_run
-from .source import base_url, checked_source, choose_source, settings_for
+from .source import base_url, checked_source, choose_source, kind_reason, settings_for
 from .source import stored_cities, stored_city
-from ..core import AqwError, city_slug, kind_option, KINDS, now, quoted, Settings, tracking_uri
+from ..core import AqwError, city_slug, kind_option, now, quoted, Settings, tracking_uri
 from ..pipeline import CityResult, edited_notebooks, Job, notebook_for, one_run, run_cities, run_notebook
 from ..pipeline import save_results, STAGES
 from ..registry import knock
@@ -226,6 +226,6 @@ def step(
     "Run one stage for some cities whose data are stored, and tell what came of it."
     settings, console = settings_for(source), Console()
     plans = plans_for(cities or known_cities(settings), settings=settings)
-    announce(settings, 'you asked for it' if source in KINDS else 'as the newest run', console)
+    announce(settings, kind_reason(source, settings), console)
     outcome = run_stages(plans, (stage,), settings=settings, console=console, workers=workers, **options)
     raise typer.Exit(tell_outcome(outcome, console))

@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['Cities', 'Source', 'Days', 'Folder', 'MappingOption', 'Asof', 'Workers', 'Port', 'Browser', 'moment_option',
-           'number_option', 'choose_source', 'settings_for', 'kind_name', 'base_url', 'checked_source', 'stored_cities',
-           'has_city', 'other_kind', 'where_else', 'stored_city']
+           'number_option', 'choose_source', 'settings_for', 'kind_reason', 'kind_name', 'base_url', 'checked_source',
+           'stored_cities', 'has_city', 'other_kind', 'where_else', 'stored_city']
 
 # %% ../../nbs/16_commands/03_source.ipynb #f23903c0
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Annotated, Callable
 
 import typer
 
-from ..core import AqwError, city_slug, find_city, KINDS, load_command, quoted, Settings, typed_moment
+from ..core import AqwError, city_slug, find_city, KINDS, load_command, newest_kind, quoted, Settings
+from ..core import spelled_like, typed_moment
 from ..store import cities_in, FeatureStore
 
 # %% ../../nbs/16_commands/03_source.ipynb #a040186a
@@ -70,6 +70,18 @@ def settings_for(
     "Settings of this call; `AqwError` for a source that does not exist."
     settings = Settings()
     return settings if source in ('', 'auto') else Settings(source=choose_source(source, settings=settings)[0])
+
+# %% ../../nbs/16_commands/03_source.ipynb #d5f58b7b
+def kind_reason(
+    source:str,          # What was asked for; empty or `auto`: nothing
+    settings:Settings    # Of `settings_for`
+)->str:
+    "Why a command that names no source works on this kind."
+    if source in KINDS: return 'you asked for it'
+    if 'source' in settings.model_fields_set: return 'AQW_SOURCE says so'
+    if newest_kind(settings.home): return 'as the newest run'
+    kind, why = choose_source('', settings=settings)
+    return why if kind == settings.source else 'there are no other data'
 
 # %% ../../nbs/16_commands/03_source.ipynb #79698875
 def kind_name(
@@ -134,9 +146,7 @@ def where_else(
 )->str:                  # What to do
     "What a person can do about a city that the store does not have."
     if kind := other_kind(city, settings): return f"it is among the {kind} data: add --source {kind}"
-    slugs = {city_slug(c): c for c in stored_cities(settings)}
-    if near := get_close_matches(city_slug(city), slugs, n=3):
-        return f"did you mean {', '.join(slugs[s] for s in near)}?"
+    if near := spelled_like(city, stored_cities(settings)): return f"did you mean {', '.join(near)}?"
     try: return f"bring it in: {load_command(find_city(city).name, settings)}"
     except AqwError as e: return f"{e.do} Or look for it: aqw cities search {quoted(city[:4])}"
 

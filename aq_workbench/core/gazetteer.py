@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LONG_SLUG', 'SPELLING', 'City', 'plain_name', 'word_letters', 'city_slug', 'gazetteer', 'as_city', 'lies_in',
-           'find_city', 'plain_names', 'match_rank', 'spelling_found', 'search_cities', 'near_cities', 'distance_km',
-           'centres', 'city_at']
+           'find_city', 'plain_names', 'match_rank', 'spelling_found', 'search_cities', 'near_cities', 'spelled_like',
+           'distance_km', 'centres', 'city_at']
 
 # %% ../../nbs/00_core/05_gazetteer.ipynb #ab077019
 import re
@@ -102,7 +102,7 @@ def find_city(
     exact = (c for c in here if c['name'].casefold() == wanted)
     other = (c for c in here if wanted in (a.casefold() for a in c['alternatenames']))
     if wanted and (record := next(exact, None) or next(other, None)): return as_city(record)
-    near = get_close_matches(wanted, [c['name'].casefold() for c in here], n=4)
+    near = get_close_matches(wanted, {c['name'].casefold() for c in here}, n=4)
     raise Missing(f"no city {name!r} in the gazetteer",
                   f"did you mean {', '.join(n.title() for n in near)}?" if near else
                   "use the English or local name; add the country's two letters after a comma, or give lat, lon and "
@@ -156,6 +156,16 @@ def near_cities(
     upwards = reversed([*zip(gazetteer(), plain_names())])   # so that the most populous of a name stays
     named = {own: c for c, (own, _) in upwards if lies_in(c, country)}
     return [as_city(named[name]) for name in get_close_matches(part, named, n=n)]
+
+# %% ../../nbs/00_core/05_gazetteer.ipynb #b811c545
+def spelled_like(
+    name:str,          # With a mistake in it
+    names:list[str],   # Those that are known
+    *, n:int=3         # At most so many
+)->list[str]:          # The nearest first
+    "The names that come near to one."
+    slugs = {city_slug(known): known for known in names}
+    return [slugs[slug] for slug in get_close_matches(city_slug(name), slugs, n=n)]
 
 # %% ../../nbs/00_core/05_gazetteer.ipynb #ead665cb
 def distance_km(

@@ -47,11 +47,19 @@ def name_in(
 # %% ../../nbs/00_core/06_moved.ipynb #e2e5850f
 class OldPaths(MetaPathFinder, Loader):
     "Finds the modules of the flat house where they went, and says so."
-    def find_spec(self, fullname:str, path:object=None, target:object=None)->ModuleSpec|None:
+    def find_spec(
+        self,
+        fullname:str,         # 'aq_workbench.sync'
+        path:object=None,     # Of its package; not looked at
+        target:object=None    # The module of a reload; not looked at
+    )->ModuleSpec|None:
         "Where an old path's module is loaded from; None for what is no old path."
         return spec_from_loader(fullname, self) if moved_to(fullname) else None
 
-    def exec_module(self, module:ModuleType):
+    def exec_module(
+        self,
+        module:ModuleType   # The old path's, still empty
+    ):
         "Let an old module find its names where they went."
         old, wing = module.__name__, moved_to(module.__name__)
         warnings.warn(f"{old} has moved: import from {wing}. The old path goes with the next release.", FutureWarning,

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['YEARS', 'Kind', 'KINDS', 'WebAddress', 'DatabaseAddress', 'StoreAddress', 'PLAIN', 'LAYOUT', 'utc', 'typed_moment',
-           'now', 'clock_note', 'find_home', 'last_kind', 'default_kind', 'web_address', 'database_address',
-           'store_address', 'home_folder', 'setting_fault', 'setting_errors', 'Settings', 'data_root', 'reports_root',
-           'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root', 'mark_root']
+           'now', 'clock_note', 'find_home', 'newest_kind', 'last_kind', 'default_kind', 'web_address',
+           'database_address', 'store_address', 'home_folder', 'setting_fault', 'setting_errors', 'Settings',
+           'data_root', 'reports_root', 'tracking_uri', 'new_mark', 'parse_mark', 'check_mark', 'open_root',
+           'mark_root']
 
 # %% ../../nbs/00_core/03_settings.ipynb #c92c77d0
 import json
@@ -87,17 +88,25 @@ def find_home(
 Kind = Literal['live', 'sandbox', 'files']
 KINDS = get_args(Kind)
 
-def last_kind(
-    home:Path,           # Folder with data/ and reports/
-    *, keyed:bool=False  # An OpenAQ key is set
-)->str:                  # 'live', 'sandbox' or 'files'
-    "The kind of source that was used last; before anything was, live with a key, else the sandbox."
+def newest_kind(
+    home:Path   # Folder with data/ and reports/
+)->str:         # 'live', 'sandbox' or 'files'; empty where no run has succeeded
+    "The kind of source of the newest run in which a city succeeded."
     for results in sorted((home/'reports'/'runs').glob('*/results.json'), reverse=True):
         try:
             whole = json.loads(results.read_text(encoding='utf-8'))
             kind = '' if whole.get('failed') and not whole.get('cities') else whole['source']
         except (OSError, ValueError, LookupError, TypeError, AttributeError): continue   # cut off, or somebody else's
         if kind in KINDS: return kind
+    return ''
+
+# %% ../../nbs/00_core/03_settings.ipynb #ad9d2435
+def last_kind(
+    home:Path,           # Folder with data/ and reports/
+    *, keyed:bool=False  # An OpenAQ key is set
+)->str:                  # 'live', 'sandbox' or 'files'
+    "The kind of source that was used last; before anything was, live with a key, else the sandbox."
+    if kind := newest_kind(home): return kind
     there = [k for k in KINDS if any((home/'data'/k/name).exists() for name in ('store', 'aqw.json'))]
     return there[0] if len(there) == 1 else 'live' if keyed else 'sandbox'
 
@@ -209,7 +218,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri:DatabaseAddress = Field(
         '', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
 
-    def __init__(self, **values):
+    def __init__(self, **values):   # By field; they go before the environment and the home's .env
         home = home_folder(values.get('home') or os.environ.get('AQW_HOME'))
         with setting_errors(home, type(self).model_fields):
             super().__init__(_env_file=home/'.env', **{**values, 'home': home})

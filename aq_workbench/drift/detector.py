@@ -153,12 +153,11 @@ def feature_entry(
             'missing_reference': 1 - len(a)/len(reference), 'missing_current': 1 - len(b)/len(current)}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #272e9f0f
-WARNING = ("method iid: the tests take every row for an independent draw. Neighbouring hours are not: on simulated "
-           "hourly "
-           "series without any drift the same test alarmed in 95 to 100 % of windows of 7 or 30 days against a year "
-           "(lag-1 autocorrelation 0.95, 200 to 400 replicates; source: the project's drift calibration). On hourly "
-           "rows "
-           "read the effects, and take an alarm for a question, not for an answer.")
+WARNING = ("The tests take every row for news, but an hour is much like the hour before. So they alarm too often: on "
+           "simulated hourly series in which nothing had changed, they alarmed in 95 to 100 % of windows of 7 or 30 "
+           "days against a year (lag-1 autocorrelation 0.95, 200 to 400 replicates; source: the project's drift "
+           "calibration). On hourly rows read how large a change is (the effect), and take an alarm for a question, "
+           "not for an answer.")
 
 # %% ../../nbs/09_drift/01_detector.ipynb #c7c8fd38
 def feature_kinds(

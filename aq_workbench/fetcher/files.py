@@ -42,7 +42,8 @@ def station_coordinates(
 def station_places(
     sites:list[str],         # Stations, as the file names them
     path:str|Path,           # The file
-    *, city:str, **shared    # The city's name, and what else all of them share: country, tz, licence
+    *, city:str,             # The city's name
+    **shared                 # What else all of them share: country, tz, licence
 )->list[dict]:               # Columns of `layouts.PLACE`
     "Stations of one city, with coordinates from `stations.csv` where it has them."
     at = station_coordinates(path)
@@ -152,7 +153,11 @@ class Words(yaml.SafeLoader):
     yaml_implicit_resolvers = {letter: [(tag, rule) for tag, rule in rules if not tag.endswith(':bool')]
                                for letter, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(
+        self,
+        node:yaml.Node,    # A mapping, as YAML reads it
+        deep:bool=False    # Build what is inside at once
+    )->dict:
         "The keys and their values; an error where a key stands twice, since the first would be lost."
         keys = [str(k.value) for k, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         if twice := next((k for k in keys if keys.count(k) > 1), None):

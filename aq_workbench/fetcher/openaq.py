@@ -167,7 +167,10 @@ class Pace:
         if self.left is not None: self.left -= 1
         self.sent.append(self.clock())
 
-    def learn(self, headers:httpx.Headers):
+    def learn(
+        self,
+        headers:httpx.Headers   # Of a reply: x-ratelimit-remaining, -reset
+    ):
         "Take what a reply advertises."
         left = header_number(headers, 'x-ratelimit-remaining')
         if left is not None: self.left, self.until = left, self.clock() + seconds_to_reset(headers)

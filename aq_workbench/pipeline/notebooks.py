@@ -71,14 +71,19 @@ def json_text(
     if len(flat) + indent <= 160 or not isinstance(value, (dict, list)) or not value: return flat
     named = isinstance(value, dict)
     start, end = '{}' if named else '[]'
-    items = [json.dumps(k, ensure_ascii=False) + ': ' + json_text(v, indent + 1) for k,
-             v in value.items()] if named else [json_text(v, indent + 1) for v in value]
+    name = lambda key: json.dumps(key, ensure_ascii=False) + ': ' if named else ''
+    pairs = value.items() if named else enumerate(value)
+    items = [name(key) + json_text(v, indent + 1) for key, v in pairs]
     line = '\n' + ' '*(indent + 1)
     return start + line + f',{line}'.join(items) + line[:-1] + end
 
 class NotebookResult:
     "What a notebook hands to its run: JSON for machines, the same as text for people."
-    def __init__(self, result:dict): self.result = result
+    def __init__(
+        self,
+        result:dict   # That JSON can hold
+    ):
+        self.result = result
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {'application/json': self.result, 'text/plain': json_text(self.result)}
@@ -99,7 +104,12 @@ def result_of(
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #e286354e
 class NotebookFailed(AqwError):
     "A pipeline notebook stopped: `what`, what to `do`, and the executed `notebook`."
-    def __init__(self, what, do, notebook):
+    def __init__(
+        self,
+        what:str,       # The notebook's own words
+        do:str,         # The next step
+        notebook:Path   # As executed, with the error in it
+    ):
         super().__init__(what, do)
         self.args, self.notebook = (what, do, notebook), notebook
 
@@ -177,8 +187,8 @@ def cells_of(
 )->list|None:       # Kind and source of each cell; None where it cannot be read
     "What a notebook says, without outputs and metadata."
     try:
-        return [(c['cell_type'], ''.join(c['source']))
-                for c in json.loads(notebook.read_text(encoding='utf-8'))['cells']]
+        whole = json.loads(notebook.read_text(encoding='utf-8'))
+        return [(c['cell_type'], ''.join(c['source'])) for c in whole['cells']]
     except (ValueError, KeyError, TypeError): return None
 
 def edited_notebooks(
@@ -240,13 +250,13 @@ def run_city(
         tell(job.city, stage, 'begins', 0.)
         executed, start = folder/f'{STAGES[stage]}.ipynb', time.perf_counter()
         try:
-            done.results[stage] = run_notebook(notebook_for(job.home, executed.stem), executed,
-                                               parameters_for(job, stage, folder))
+            given = parameters_for(job, stage, folder)
+            done.results[stage] = run_notebook(notebook_for(job.home, executed.stem), executed, given)
         except Exception as e:
             e = machine_error(e) if isinstance(e, OSError) else e
-            done.failed = {'stage': stage,
-                           'reason': str(e.what if isinstance(e, AqwError) else f'{type(e).__name__}: {e}'),
-                           'do': getattr(e, 'do', ''), 'notebook': getattr(e, 'notebook', str(executed))}
+            reason = str(e.what) if isinstance(e, AqwError) else f'{type(e).__name__}: {e}'
+            done.failed = {'stage': stage, 'reason': reason, 'do': getattr(e, 'do', ''),
+                           'notebook': getattr(e, 'notebook', str(executed))}
         done.seconds[stage] = round(time.perf_counter() - start, 1)
         tell(job.city, stage, 'failed' if done.failed else 'done', done.seconds[stage])
         if done.failed: break
@@ -260,13 +270,17 @@ def finished(
     "A worker's result; one that died is a failed city."
     try: return future.result()
     except Exception as e:
-        return CityResult(job.city, failed={'stage': 'worker',
-                                            'reason': f"the worker process died ({type(e).__name__})",
-                                            'do': 'perhaps out of memory: run fewer cities at once with --workers 1',
-                                            'notebook': ''})
+        failed = {'stage': 'worker', 'reason': f'the worker process died ({type(e).__name__})',
+                  'do': 'perhaps out of memory: run fewer cities at once with --workers 1', 'notebook': ''}
+        return CityResult(job.city, failed=failed)
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #fc21d5d0
-def put(queue, *news): queue.put(news)
+def put(
+    queue:Queue,   # A manager's
+    *news          # What a `tell` was told
+):
+    "Put news into a queue."
+    queue.put(news)
 
 def news_to(
     queue   # A manager's queue
@@ -292,8 +306,8 @@ def run_cities(
     "Run the cities in a pool of processes, in the order of the jobs; news are passed on while they run."
     if workers < 0: raise AqwError(f"workers={workers}", "give a number of processes, or 0 for one a core")
     context = get_context('spawn')
-    with context.Manager() as manager, ProcessPoolExecutor(min(workers or os.cpu_count(), len(jobs)),
-                                                           mp_context=context) as pool:
+    processes = min(workers or os.cpu_count(), len(jobs))
+    with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         news = manager.Queue()
         futures = {pool.submit(run_city, job, news_to(news)): job for job in jobs}
         while not all(f.done() for f in futures):
@@ -311,8 +325,8 @@ def one_run(
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
     except Timeout as e:
-        who = 'process {process}, since {since}'.format(
-            **json.loads(note.read_text(encoding='utf-8'))) if note.exists() else 'unknown'
+        holder = json.loads(note.read_text(encoding='utf-8')) if note.exists() else None
+        who = f"process {holder['process']}, since {holder['since']}" if holder else 'unknown'
         raise AqwError(f"another run is at work on {root}: {who}",
                        "wait for it to end, or give this one a home of its own with AQW_HOME") from e
     try:

@@ -183,7 +183,10 @@ class RateLimit:
     ):
         self.limit, self.clock, self.used = limit, clock, {}
 
-    def take(self, key:str)->tuple[bool, dict[str, str]]:
+    def take(
+        self,
+        key:str   # Whoever asks
+    )->tuple[bool, dict[str, str]]:
         "Count one question: whether it may pass, and the headers that tell."
         at = self.clock()
         minute, used = self.used.get(key, (None, 0))

@@ -304,9 +304,17 @@ def run_sandbox(
 # %% ../../nbs/02_sandbox/05_server.ipynb #bc261dfa
 class InProcess(httpx.BaseTransport):
     "Hands each question of an `httpx.Client` to an application in this process."
-    def __init__(self, app:FastAPI): self.app = httpx.ASGITransport(app)
+    def __init__(
+        self,
+        app:FastAPI   # Answers the questions
+    ):
+        self.app = httpx.ASGITransport(app)
 
-    def handle_request(self, request):
+    def handle_request(
+        self,
+        request:httpx.Request   # Of the client
+    )->httpx.Response:
+        "The application's reply."
         async def ask():
             question = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
             reply = await self.app.handle_async_request(question)

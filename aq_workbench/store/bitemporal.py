@@ -119,10 +119,9 @@ def was_missed(
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #ead1043f
 def date_rows(
-    # New and changed rows, with `corrects`, `missed` (bool) and `before` (when the row that it corrects was written)
-    df:pl.DataFrame,
-    created:datetime     # The moment of writing
-)->pl.DataFrame:         # With `available_ts`, `created_ts` and the partition `month`
+    df:pl.DataFrame,    # Rows with `corrects`, `missed` (bool) and `before`: when the row that it corrects was written
+    created:datetime    # The moment of writing
+)->pl.DataFrame:        # With `available_ts`, `created_ts` and the partition `month`
     "Date each row: known at its hour plus the source's lag, or only from now where it is late or a correction."
     lag = source_lag() if 'source' in df.columns else pl.duration(hours=0)
     start = pl.coalesce('issued_at', 'event_ts') if 'issued_at' in df.columns else pl.col('event_ts')

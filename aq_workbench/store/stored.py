@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, city_slug, load_command, utc
+from ..core import AqwError, city_slug, load_command, Missing, spelled_like, utc
 from .bitemporal import READINGS
 from .feature_store import FeatureStore
 
@@ -40,6 +40,9 @@ def city_rows(
 )->pl.LazyFrame:         # The current row of each key
     "A city's readings in the store; `AqwError` names the cities that are there."
     if names := city_names(store, city): return store.scan(where=pl.col('city').is_in(names) & where, **query)
+    if near := spelled_like(city, cities_in(store)):
+        raise Missing(f"the store has no readings of {city!r}; it has {cities_in(store)}",
+                      f"did you mean {near[0]}? If not, load them: {load_command(city, store.settings, 'fetch')}")
     store.group().open()   # where there are no readings at all, this says so
     raise AqwError(f"the store has no readings of {city!r}; it has {cities_in(store)}",
                    f"load them first: {load_command(city, store.settings, 'fetch')}")

@@ -19,7 +19,7 @@ from .bitemporal import READINGS
 from .contract import prepare, SaveResult
 from .feature_store import FeatureStore
 from ..fetcher import Batch, LiveDataFetcher, NoReadings, read_folder
-from ..quality import flag_readings, misdated
+from ..quality import misdated
 from .stored import all_city_rows, city_names
 from .tables import add_own, read_own
 from .writing import condition
@@ -184,9 +184,9 @@ def sync_folder(
     *, mapping:str|Path|None=None,  # Description of files in a format of their own
     replace:bool=False         # Take back what these files brought before, then load them as history
 )->dict:                       # Counts and times, JSON-able
-    "Bring a city's files into the store: read, flag, append what is new; refused rows go to quarantine."
+    "Bring a city's files into the store: read, append what is new; refused rows go to quarantine."
     batches = batches_of(list(read_folder(path, mapping=mapping)), city)
-    readings = flag_readings(stacked(batches, 'readings').with_columns(city=pl.col('city').first()))
+    readings = stacked(batches, 'readings').with_columns(city=pl.col('city').first())
     earlier, nameless = earlier_reads(store, batches, city), nameless_batches(store, readings)
     if replace: check_kind(prepare(readings, READINGS), store.settings.source)
     replaced = withdraw_reads(store, earlier, city) if replace else 0
@@ -290,7 +290,6 @@ def sync_window(
     if readings.is_empty():
         raise NoReadings(f"the source has no readings of {city!r} between {start:%Y-%m-%d %H:%M} and "
                          f"{end:%Y-%m-%d %H:%M} UTC", "widen --days, or pin stations that are alive with location=")
-    readings = flag_readings(readings)
     replaced = take_back(store, readings, start, end) if replace else 0
     after = start + timedelta(microseconds=1)   # the hour that ends at `start` was not asked for
     return readings, store.write(readings, asked=(after, min(end, could_come(readings, moment)))), replaced

@@ -71,7 +71,12 @@ def check_commits(
 # %% ../../nbs/05_store/01_tables.ipynb #c2dbdec8
 class LocalTable(DeltaTable):
     "A table on a disk, its files named as the disk names them."
-    def file_uris(self, partition_filters=None): return [unquote(u) for u in super().file_uris(partition_filters)]
+    def file_uris(
+        self,
+        partition_filters:list|None=None   # (column, operator, value) of each; None: all files
+    )->list[str]:
+        "The table's files."
+        return [unquote(u) for u in super().file_uris(partition_filters)]
 
 # %% ../../nbs/05_store/01_tables.ipynb #0d785815
 def open_delta(
