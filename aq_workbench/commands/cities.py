@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .plans import read_plans
-from ..core import AqwError, City, city_slug, KINDS, near_cities, now, quoted, search_cities, Settings
+from ..core import City, city_slug, KINDS, Missing, near_cities, now, quoted, search_cities, Settings
 from ..training import issued_cities, newest_issue
 from ..sandbox import KNOWN
 from ..store import FeatureStore, READINGS
@@ -41,8 +41,8 @@ def search_table(
     found = search_cities(text)
     if not found:
         near = [f'{c.name}, {c.country}' for c in near_cities(text)]
-        raise AqwError(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near
-                       else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
+        raise Missing(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near
+                      else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
     said = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
     if len(found) > MOST_CITIES:
         said.append(f'{len(found)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, '
@@ -81,8 +81,8 @@ def cities_table(
     planned = {city_slug(p.name): p.name for p in read_plans(settings.home)}
     waiting = [name for slug, name in planned.items() if slug not in {city_slug(r['city']) for r in rows}]
     if not rows and not waiting:
-        raise AqwError(f"no city is stored in {settings.home}, and its cities.yaml names none",
-                       "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
+        raise Missing(f"no city is stored in {settings.home}, and its cities.yaml names none",
+                      "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
     later = f"Not stored yet; bring it: aqw run --cities {quoted(','.join(waiting))}" if waiting else None
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption=later,
                   caption_justify='left')

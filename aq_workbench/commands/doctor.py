@@ -26,7 +26,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .plans import read_plans
-from ..core import AqwError, data_root, KINDS, machine_error, open_root, Settings, tracking_uri
+from ..core import AqwError, Broken, data_root, KINDS, machine_error, Missing, open_root, Settings
+from ..core import tracking_uri, Unreachable
 from ..fetcher import check_key, skew_note
 from ..pipeline import edited_notebooks, notebook_folder
 from .project import count_models
@@ -178,8 +179,8 @@ def check_cities(
         plans = read_plans(settings.home)
         lost = [p.name for p in plans if p.path and not (settings.home/p.path).exists()]
         if lost:
-            raise AqwError(f"the files of {', '.join(lost)} are not where cities.yaml says",
-                           f"correct `path` in {settings.home/'cities.yaml'}, or bring them there")
+            raise Missing(f"the files of {', '.join(lost)} are not where cities.yaml says",
+                          f"correct `path` in {settings.home/'cities.yaml'}, or bring them there")
         return (f"{len(plans)}: {', '.join(p.name for p in plans)}" if plans
                 else 'none named: a run takes Delhi, Beijing and London, or those you say with --cities')
     return looked('cities', look)
@@ -227,8 +228,8 @@ def check_root(
         root = open_root(settings)
         try: TemporaryFile(dir=root).close()
         except OSError as e:
-            raise AqwError(f"{root} cannot be written: {e.strerror}",
-                           "give yourself the right to write there, or set AQW_HOME to another folder") from e
+            raise Unreachable(f"{root} cannot be written: {e.strerror}",
+                              "give yourself the right to write there, or set AQW_HOME to another folder") from e
         return 'SIMULATED data, can be written' if settings.source == 'sandbox' else 'can be written'
     return looked(f'data/{settings.source}', look)
 
@@ -250,11 +251,11 @@ def read_group(
     place = store.root/group
     try:
         if place.local and (bad := damaged(place)):
-            raise AqwError(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}",
-                           way_back(place))
+            raise Broken(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}",
+                         way_back(place))
         return store.group(group).summary()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
-        raise AqwError(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
+        raise Broken(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
 
 def check_store(
     settings:Settings   # Home and kind of source

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from .panel import advice, forecast_panel, load_outlook, print_panel
 from .source import base_url, stored_city
-from ..core import AqwError, kind_option, LAG_H, now, quoted, Settings, utc
+from ..core import AqwError, kind_option, LAG_H, Missing, now, quoted, Settings, utc
 from ..models import known_hours
 from ..training import forecast_city, issued_forecasts, serving_version
 from ..pipeline import one_run
@@ -44,8 +44,8 @@ def newest_known(
                      on_time=True).collect()
     found = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
     if found is None:
-        raise AqwError(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
-                       f"UTC", "see which hours are stored: aqw cities list")
+        raise Missing(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
+                      f"UTC", "see which hours are stored: aqw cities list")
     return found
 
 def is_due(
@@ -57,9 +57,9 @@ def is_due(
     version = serving_version(city, settings=settings)
     if version is None:
         named = f"--cities {quoted(city)}"
-        raise AqwError(f"no model of {city!r} is registered",
-                       f"train one: aqw train {named}{kind_option(settings)} (or everything: aqw run {named} "
-                       f"--source {settings.source})")
+        raise Missing(f"no model of {city!r} is registered",
+                      f"train one: aqw train {named}{kind_option(settings)} (or everything: aqw run {named} "
+                      f"--source {settings.source})")
     return issued_forecasts(FeatureStore(settings), city, version=version, where=pl.col('issued_at') == issue,
                             start=issue).is_empty()
 

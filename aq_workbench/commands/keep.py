@@ -22,7 +22,8 @@ from .flow import BEGIN, KEEP
 from .look import app
 from .printing import print_frame
 from .source import kind_name, number_option, Port, settings_for, Source
-from ..core import AqwError, data_root, first_command, KINDS, quoted, Settings, tracking_uri, typed_path
+from ..core import AqwError, data_root, first_command, KINDS, Missing, quoted, Settings, tracking_uri
+from ..core import typed_path, Unusable
 from ..pipeline import notebook_folder
 
 # %% ../../nbs/16_commands/15_keep.ipynb #8df97f14
@@ -149,8 +150,8 @@ def reset(
     console.print(losses_table(found), elsewhere(settings))
     try: sure = yes or typer.confirm('Delete all of this?')
     except typer.Abort as e:
-        raise AqwError("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
-    if not sure: raise AqwError("nothing was deleted", "say y, or --yes, to delete it")
+        raise Unusable("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
+    if not sure: raise Unusable("nothing was deleted", "say y, or --yes, to delete it")
     kept = reset_home(settings, source, runs=runs, backup=backup)
     console.print('Deleted.' + (f' The backup is {kept}; python -m zipfile -e {quoted(kept, settings.home)} brings it '
                                 f'back.' if kept else ''), soft_wrap=True, highlight=False)
@@ -175,7 +176,7 @@ def test():
     "Run the tests of a checkout: every library notebook, then pytest."
     root = notebook_folder().parent.parent
     if not (root/'settings.ini').exists():
-        raise AqwError("there is nothing to test here", "clone the repository; an installed package carries no tests")
+        raise Missing("there is nothing to test here", "clone the repository; an installed package carries no tests")
     notebooks = [sys.executable, str(root/'docs'/'notebooks.py')]
     suite = [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', 'tests']
     for command in (notebooks, suite):

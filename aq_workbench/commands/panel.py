@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..aqi import CATEGORIES, COLOURS, pm25_category
-from ..core import AqwError, how_old, kind_option, load_command, quoted, Settings, utc
+from ..core import how_old, kind_option, load_command, Missing, quoted, Settings, utc
 from ..models import ceil_hour
 from ..fetcher import city_or_none
 from ..training import newest_forecasts
@@ -98,8 +98,8 @@ def load_outlook(
     pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since)
                      & (pl.col('event_ts') <= at), asof=asof or None).collect()
     if pm25.is_empty():
-        raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
-                       f"load it again: {load_command(name, settings, 'fetch')}")
+        raise Missing(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
+                      f"load it again: {load_command(name, settings, 'fetch')}")
     origin = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in origins(pm25.lazy()))
     return Outlook(name, clock_of(name, pm25), at, mean_over_stations(station_hours(pm25)), newest_of_stations(pm25),
                    forecasts, list(origin), settings.source, kind_option(settings))

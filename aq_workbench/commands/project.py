@@ -25,7 +25,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .source import choose_source
-from ..core import addressable, AqwError, data_root, KINDS, now, open_root, quoted, reports_root, Settings
+from ..core import addressable, AqwError, Broken, Busy, data_root, KINDS, now, open_root, quoted
+from ..core import reports_root, Settings, Unreachable, Unusable
 from ..pipeline import notebook_folder, one_run
 from ..store import FeatureStore
 from ..registry import shown_uri, sqlite_file
@@ -66,9 +67,9 @@ def make_project(
 )->list[Placed]:
     "A project folder, or what is missing in one; `AqwError` where it cannot be."
     if addressable(folder).exists() and not folder.is_dir():
-        raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
+        raise Unusable(f"{folder} is a file", "name a folder: aqw init my-city")
     if (folder/'nbs'/'pipelines').exists():
-        raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/",
+        raise Unusable(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/",
                        "name another folder: aqw init my-city; to work here, copy .env.example to .env")
     try:
         assets = Path(str(files('aq_workbench')))/'assets'/'project'
@@ -76,8 +77,8 @@ def make_project(
         if Placed(folder/'.env', True) in placed: (folder/'.env').chmod(0o600)
         return placed + copy_notebooks(folder)
     except OSError as e:
-        raise AqwError(f"{folder} cannot become a project: {e.strerror}: {e.filename}",
-                       "name a folder that you may write to") from e
+        raise Unreachable(f"{folder} cannot become a project: {e.strerror}: {e.filename}",
+                          "name a folder that you may write to") from e
 
 # %% ../../nbs/16_commands/06_project.ipynb #d6c7b09d
 NEXT = {'aqw doctor':'is everything in place?', 'aqw run':'all of it: live with a key in .env, else simulated',
@@ -188,7 +189,7 @@ def kinds_for(
     kinds = list(KINDS) if source in ('', 'auto') else [choose_source(source, settings=settings)[0]]
     for p in [settings.home/'data'/k for k in kinds] + [reports_root(settings)/'runs']*runs:
         if p.resolve() != p:
-            raise AqwError(f"{p} is a link to {p.resolve()}; nothing was deleted",
+            raise Unusable(f"{p} is a link to {p.resolve()}; nothing was deleted",
                            "delete what it leads to yourself, or remove the link")
     for kind in kinds: open_root(settings.model_copy(update={'source':kind}))
     return kinds
@@ -236,11 +237,11 @@ def back_up(
                 if not p.is_symlink(): archive.write(p, p.relative_to(home))
         with ZipFile(path) as archive: bad = archive.testzip()
     except OSError as e:
-        raise AqwError(f"the backup {path} could not be written: {e.strerror}; nothing was deleted",
-                       "free some space, or leave --backup out") from e
+        raise Unreachable(f"the backup {path} could not be written: {e.strerror}; nothing was deleted",
+                          "free some space, or leave --backup out") from e
     if bad:
-        raise AqwError(f"the backup {path} cannot be read again at {bad}; nothing was deleted",
-                       "check the disk, and try again")
+        raise Broken(f"the backup {path} cannot be read again at {bad}; nothing was deleted",
+                     "check the disk, and try again")
     return path
 
 # %% ../../nbs/16_commands/06_project.ipynb #9bf066f4
@@ -251,8 +252,8 @@ def delete(
     for path in paths:
         try: rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         except OSError as e:
-            raise AqwError(f"{e.filename or path} could not be deleted: {e.strerror}",
-                           "close what uses it (a notebook, the dashboard, aqw mlflow), then try again") from e
+            raise Busy(f"{e.filename or path} could not be deleted: {e.strerror}",
+                       "close what uses it (a notebook, the dashboard, aqw mlflow), then try again") from e
 
 def reset_data(
     settings:Settings,   # Home

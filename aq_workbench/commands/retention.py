@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core import AqwError, data_root, KINDS, reports_root, Settings
+from ..core import data_root, KINDS, reports_root, Settings, Unusable
 from ..store import FeatureStore, READINGS
 from ..pipeline import one_run
 from .project import contents, delete, files_of
@@ -224,7 +224,7 @@ def tidy_runs(
     "Delete the runs that no rule keeps; `AqwError` while a run is at work, or where reports/runs lies elsewhere."
     folder = reports_root(settings)/'runs'
     if folder.resolve() != folder:
-        raise AqwError(f"{folder} is a link to {folder.resolve()}; nothing was deleted",
+        raise Unusable(f"{folder} is a link to {folder.resolve()}; nothing was deleted",
                        "delete what it leads to yourself, or remove the link")
     if dry_run: return judge_runs(settings, source)
     with ExitStack() as locks:

@@ -20,7 +20,7 @@ from time import monotonic, sleep
 import httpx
 from rich.console import Console
 
-from ..core import AqwError, city_slug, first_command, open_root, Settings, tracking_uri
+from ..core import city_slug, first_command, Missing, open_root, Settings, tracking_uri, Unusable
 from ..sandbox import listening, run_sandbox, SANDBOX_CITIES
 from ..registry import check_sqlite, knock, remedy, shown_uri, sqlite_file, SWITCHES
 
@@ -79,12 +79,12 @@ def mlflow_command(
     uri, root = tracking_uri(settings), open_root(settings)
     path = sqlite_file(uri)
     if uri.startswith('http'):
-        raise AqwError(f"the registry is a server with pages of its own: {shown_uri(uri)}",
+        raise Unusable(f"the registry is a server with pages of its own: {shown_uri(uri)}",
                        "open that address in a browser")
     knock(uri, settings.timeout)
     if path and not path.exists():
-        raise AqwError(f"there is no MLflow database yet: {path}",
-                       f"train something first: {first_command(settings)}; or name another kind with --source")
+        raise Missing(f"there is no MLflow database yet: {path}",
+                      f"train something first: {first_command(settings)}; or name another kind with --source")
     try: path and check_sqlite(path)
     except sqlite3.Error as e: raise remedy(str(e), uri) from e
     command = [sys.executable, '-m', 'mlflow', 'ui', '--host', '127.0.0.1', '--port', str(port), '--workers', '1',

@@ -14,7 +14,8 @@ from typing import Annotated, Callable
 
 import typer
 
-from ..core import AqwError, city_slug, find_city, KINDS, load_command, quoted, Settings, typed_moment
+from ..core import AqwError, city_slug, find_city, KINDS, load_command, Missing, quoted, Settings
+from ..core import typed_moment, Unusable
 from ..store import cities_in, FeatureStore
 
 # %% ../../nbs/16_commands/03_source.ipynb #a040186a
@@ -33,7 +34,7 @@ def number_option(
     "A check of an option that is a number, before any work is done."
     def check(param:typer.CallbackParam, value:float):
         if value is None or least <= value <= most: return value
-        raise AqwError(f"{param.opts[0]} {value} is not possible", f"give a number from {least} to {most}")
+        raise Unusable(f"{param.opts[0]} {value} is not possible", f"give a number from {least} to {most}")
     return check
 
 Cities = Annotated[str, typer.Option('--cities', help='Names with commas between; by default those of cities.yaml')]
@@ -58,7 +59,7 @@ def choose_source(
     "The kind of source of a run and the reason for it."
     if source in KINDS: return source, 'you asked for it'
     if source not in ('', 'auto'):
-        raise AqwError(f"no source {source!r}", f"say --source with one of auto, {', '.join(KINDS)}")
+        raise Unusable(f"no source {source!r}", f"say --source with one of auto, {', '.join(KINDS)}")
     if path: return 'files', 'you named files'
     if settings.openaq_api_key.get_secret_value(): return 'live', 'OPENAQ_API_KEY is set'
     return 'sandbox', 'no OPENAQ_API_KEY is set; a free key from explore.openaq.org brings live data'
@@ -148,5 +149,5 @@ def stored_city(
     "The store's name of a city; `AqwError` says where else it is, or which names come near."
     have = stored_cities(settings)
     if same := [c for c in have if city_slug(c) == city_slug(city)]: return same[0]
-    raise AqwError(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}",
-                   where_else(city, settings))
+    raise Missing(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}",
+                  where_else(city, settings))

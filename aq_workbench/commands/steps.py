@@ -34,7 +34,7 @@ from rich.text import Text
 from ..api import create_app
 from .panel import BLOCKS
 from .servers import free_port, mlflow_command
-from ..core import AqwError, check_readings, data_root, now, Settings, utc
+from ..core import check_readings, data_root, now, Settings, Unreachable, utc
 from ..drift import DataDriftDetector
 from ..fetcher import LiveDataFetcher
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, split
@@ -57,8 +57,8 @@ def demo_settings(
                                          'enough.\ncities:\n  - London\n', encoding='utf-8')
         (place/'.env').write_text('AQW_SOURCE=sandbox\n', encoding='utf-8')
     except OSError as e:
-        raise AqwError(f"the folder of the demo, {place}, cannot be written: {e.strerror}",
-                       "set AQW_HOME to a folder that you may write to") from e
+        raise Unreachable(f"the folder of the demo, {place}, cannot be written: {e.strerror}",
+                          "set AQW_HOME to a folder that you may write to") from e
     return Settings(home=place, source='sandbox', mlflow_tracking_uri='')
 
 # %% ../../nbs/16_commands/09_steps.ipynb #affeba57
@@ -328,8 +328,8 @@ def mlflow_page(
     try:
         while not answers(url):
             if server.poll() is not None:
-                raise AqwError(f"MLflow's pages did not start (exit code {server.returncode})",
-                               "leave --open out and go on; aqw mlflow shows what is wrong")
+                raise Unreachable(f"MLflow's pages did not start (exit code {server.returncode})",
+                                  "leave --open out and go on; aqw mlflow shows what is wrong")
             time.sleep(.2)
         yield url
     finally:

@@ -23,7 +23,7 @@ import altair as alt
 import ipywidgets as widgets
 import polars as pl
 
-from ..core import AqwError, first_command, how_old, load_command, now, patch, quoted, Settings
+from ..core import AqwError, first_command, how_old, load_command, Missing, now, patch, quoted, Settings
 from ..training import issued_cities, newest_forecasts, recent_outcomes
 from ..monitor import daily_error, last_verdict, performance
 from ..drift import drift_rows
@@ -37,7 +37,7 @@ def forecast_cities(
 )->list[str]:           # Cities that have forecasts, by name
     "The cities that the page can show; `AqwError` when there are none."
     if names := list(issued_cities(FeatureStore(settings)).values()): return names
-    raise AqwError('There are no forecasts yet.', f'Run `{first_command(settings)}` and reload this page.')
+    raise Missing('There are no forecasts yet.', f'Run `{first_command(settings)}` and reload this page.')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #be3ee50c
 class CityData(NamedTuple):
@@ -66,8 +66,8 @@ def load_city(
     pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3),
                      asof=at).collect()
     if pm25.is_empty():
-        raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}",
-                       f"load them again: {load_command(city, settings, 'fetch')}")
+        raise Missing(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}",
+                      f"load them again: {load_command(city, settings, 'fetch')}")
     joined = recent_outcomes(store, city, version=newest['version'], since=since, asof=at)
     names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique()
                  .sort('location').iter_rows())

@@ -10,7 +10,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from ..core import AqwError
+from ..core import Broken, Missing
 
 # %% ../../nbs/06_models/05_bundle.ipynb #4805c136
 def manifest_text(
@@ -43,11 +43,11 @@ def check_manifest(
     "The files of a bundle; `AqwError` names those that changed or are missing."
     rescue = "restore the folder from where it was saved, or train again"
     try: listed = json.loads(text := (folder/'manifest.json').read_bytes())
-    except (OSError, ValueError) as e: raise AqwError(f"{folder} has no readable manifest.json: {e}", rescue) from e
+    except (OSError, ValueError) as e: raise Broken(f"{folder} has no readable manifest.json: {e}", rescue) from e
     now = manifest_text(folder, listed)
     if now.encode() != text:
         changed = [n for n in listed if json.loads(now).get(n) != listed[n]] or ['manifest.json']
-        raise AqwError(f"{folder} is not as it was saved: {changed} changed or missing", rescue)
+        raise Broken(f"{folder} is not as it was saved: {changed} changed or missing", rescue)
     return list(listed)
 
 # %% ../../nbs/06_models/05_bundle.ipynb #38a2fbd3
@@ -69,10 +69,10 @@ def booster_of(
 ):           # A lightgbm.Booster
     "The booster of a horizon; `AqwError` where the model is not fitted or has no such horizon."
     if not hasattr(model, 'boosters_'):
-        raise AqwError(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
+        raise Missing(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
     if h not in model.boosters_:
-        raise AqwError(f"no model for {h} h ahead; there are {sorted(model.boosters_)}",
-                       "ask for one of these, or train with that horizon")
+        raise Missing(f"no model for {h} h ahead; there are {sorted(model.boosters_)}",
+                      "ask for one of these, or train with that horizon")
     return model.boosters_[h]
 
 # %% ../../nbs/06_models/05_bundle.ipynb #54f53f4a

@@ -13,7 +13,7 @@ from math import pi
 
 import polars as pl
 
-from ..core import AqwError, POLLUTANTS, source_lag, WEATHER
+from ..core import Missing, POLLUTANTS, source_lag, WEATHER
 from ..quality import usable
 
 # %% ../../nbs/06_models/00_features.ipynb #7eb02402
@@ -37,9 +37,9 @@ def known_hours(
     hourly = readings.filter(usable(), on_time, measured, pl.col('period_min') == 60, pl.col('value').is_not_null())
     if 'pm25' not in hourly['parameter']:
         came = {name: readings[name].unique().sort().to_list() for name in ('parameter', 'period_min')}
-        raise AqwError(f"no usable hourly PM2.5; {readings.height} rows came, parameters {came['parameter']}, "
-                       f"averaging times {came['period_min']} min",
-                       "bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
+        raise Missing(f"no usable hourly PM2.5; {readings.height} rows came, parameters {came['parameter']}, "
+                      f"averaging times {came['period_min']} min",
+                      "bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
     return hourly.select('location_id', 'parameter', 'value', issued_at=ceil_hour(known_at()))
 
 # %% ../../nbs/06_models/00_features.ipynb #d856bc98

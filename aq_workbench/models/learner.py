@@ -9,7 +9,7 @@ __all__ = ['MIN_HOURS', 'LEARNER', 'SIDE_BY_SIDE', 'matrix', 'TooLittle', 'learn
 import numpy as np
 import polars as pl
 
-from ..core import AqwError
+from ..core import Missing
 
 # %% ../../nbs/06_models/03_learner.ipynb #8c08a2f4
 def matrix(
@@ -19,14 +19,14 @@ def matrix(
     "The model's columns as numbers; `AqwError` names those that `frame` does not have."
     lost = [c for c in names if c not in frame.columns]
     if lost:
-        raise AqwError(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns",
-                       "build it with build_features, for training and for serving")
+        raise Missing(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns",
+                      "build it with build_features, for training and for serving")
     return frame.select(pl.col(names).cast(pl.Float32)).to_numpy()
 
 # %% ../../nbs/06_models/03_learner.ipynb #20afc24e
 MIN_HOURS = 60*24   # The least number of hours with an outcome
 
-class TooLittle(AqwError):
+class TooLittle(Missing):
     "A history that is too short to learn from."
 
 # %% ../../nbs/06_models/03_learner.ipynb #7b84dd81

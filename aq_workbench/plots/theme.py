@@ -18,7 +18,7 @@ import pandas as pd
 import polars as pl
 from altair.utils.mimebundle import spec_to_mimebundle
 
-from ..core import AqwError, as_polars
+from ..core import as_polars, Missing, Unusable
 from ..drift import drift_rows
 
 # %% ../../nbs/11_plots/00_theme.ipynb #06c4c672
@@ -56,7 +56,7 @@ def columns_of(
     "The frame in polars; `AqwError` names the columns that are missing and those that came."
     frame = as_polars(frame)
     lost = [n for n in names if n not in frame.columns]
-    if lost: raise AqwError(f"the chart needs {lost}; the frame has {frame.columns}", "rename or add the columns")
+    if lost: raise Missing(f"the chart needs {lost}; the frame has {frame.columns}", "rename or add the columns")
     return frame.with_columns(pl.col(pl.Float64, pl.Float32).fill_nan(None))
 
 # %% ../../nbs/11_plots/00_theme.ipynb #70aa19f3
@@ -70,7 +70,7 @@ def whole_grid(
     keys = [by, time] if by else [time]
     twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
     if twice.height:
-        raise AqwError(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}",
+        raise Unusable(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}",
                        "draw one station and one horizon at a time")
     if frame.is_empty(): return frame
     return (frame.sort(keys)
@@ -245,7 +245,7 @@ def save_chart(
     path = Path(path)
     kinds = ['.pdf', '.png', '.svg']
     if path.suffix not in kinds:
-        raise AqwError(f"a chart cannot be saved as {path.name}", f"end the name in one of {kinds}")
+        raise Unusable(f"a chart cannot be saved as {path.name}", f"end the name in one of {kinds}")
     path.parent.mkdir(parents=True, exist_ok=True)
     chart.save(str(path), **({'ppi': 200} if path.suffix == '.png' else {}))
     return path

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from filelock import FileLock
 
-from ..core import AqwError, mark_root, open_root, patch, Settings, tracking_uri
+from ..core import AqwError, mark_root, open_root, patch, Settings, tracking_uri, Unusable
 from .mlflow import knock, mlflow_client, mlflow_errors, sqlite_file
 from .names import check_name, choose_name, models_meant, spelling
 from .payload import digest, load_payload, wrap_bundle, wrap_model
@@ -94,7 +94,7 @@ def _add(
     source = self.settings.source
     record = checked_record(metrics, params, {'source':source, **named_values('tag', tags)})
     if record['tags']['source'] != source:
-        raise AqwError(f"the tag 'source' says {record['tags']['source']!r} in a registry of the kind {source!r}",
+        raise Unusable(f"the tag 'source' says {record['tags']['source']!r} in a registry of the kind {source!r}",
                        "leave it out")
     check_name(name)
     folder, client = wrap(), self.client
@@ -205,7 +205,7 @@ def compare_models(
     "The newest versions, one row each."
     most = whole_number('limit', limit)
     if most < 1:
-        raise AqwError(f"the limit is {limit}",
+        raise Unusable(f"the limit is {limit}",
                        "ask for one version at least")
     versions = self.versions(model_name, city, call='compare_models', limit=None if most == 5 else most)[:most]
     with mlflow_errors(self.uri): return pd.DataFrame([version_row(with_scores(self.client, v)) for v in versions])

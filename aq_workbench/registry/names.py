@@ -9,7 +9,7 @@ __all__ = ['registered_name', 'spelling', 'check_name', 'models_meant', 'paste',
 import json
 import re
 
-from ..core import AqwError, city_slug, path_name, plain_name
+from ..core import city_slug, Missing, path_name, plain_name, Unusable
 
 # %% ../../nbs/07_registry/02_names.ipynb #9388e323
 def registered_name(
@@ -33,7 +33,7 @@ def check_name(
     "A model's name; `AqwError` for one that MLflow or a query would stumble over."
     plain = isinstance(name, str) and re.fullmatch(r'[\w.+-]+', name) and spelling(name)
     if plain: return path_name(name, 'the name of a model')
-    raise AqwError(f"{str(name)[:80]!r} cannot name a model",
+    raise Unusable(f"{str(name)[:80]!r} cannot name a model",
                    "use letters, digits and . _ + -, as in aqi_classifier-beijing")
 
 # %% ../../nbs/07_registry/02_names.ipynb #2080fe7e
@@ -44,7 +44,7 @@ def models_meant(
 )->list[str]:            # One where it is clear
     "The registered names that a name may mean."
     if not isinstance(name, str):
-        raise AqwError(f"a model's name is text, not {type(name).__name__}",
+        raise Unusable(f"a model's name is text, not {type(name).__name__}",
                        'as in "aqi_classifier"')
     wanted = registered_name(name, city)
     if wanted in names: return [wanted]
@@ -87,10 +87,10 @@ def choose_name(
     if (theirs := of_cities(name, names)):
         first, full = next(iter(theirs.items()))
         shell = f', or in a shell: aqw models {full}' if call == 'runs' else ''
-        raise AqwError(f"no model {wanted!r}; {name!r} is registered for {', '.join(theirs)}",
-                       f"name the city: {paste(call, name, **options, city=first)}{shell}")
+        raise Missing(f"no model {wanted!r}; {name!r} is registered for {', '.join(theirs)}",
+                      f"name the city: {paste(call, name, **options, city=first)}{shell}")
     if meant:
-        raise AqwError(f"{name!r} may mean {' or '.join(meant)}",
+        raise Unusable(f"{name!r} may mean {' or '.join(meant)}",
                        f"write it so: {paste(call, meant[0], **options)}")
-    raise AqwError(f"no model {wanted!r}; the registry has {', '.join(names) or 'none yet'}",
-                   "train one with aqw train, or log your own with ModelRegistry().log_model")
+    raise Missing(f"no model {wanted!r}; the registry has {', '.join(names) or 'none yet'}",
+                  "train one with aqw train, or log your own with ModelRegistry().log_model")

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import polars as pl
 
-from ..core import AqwError, source_lag, TS
+from ..core import source_lag, TS, Unusable
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #ebbf1855
 KEY_NAMES = ['sensor_id', 'model', 'version', 'city', 'location_id', 'parameter', 'period_min', 'horizon_h', 'event_ts',
@@ -38,7 +38,7 @@ def rows_hash(
     return sha256(rows.to_numpy().tobytes() + moment.isoformat().encode()).hexdigest()[:16]
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #47b83419
-class Refused(AqwError):
+class Refused(Unusable):
     "A batch that was not stored: what is wrong with it, and what to do."
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #ac935234

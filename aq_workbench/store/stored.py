@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, city_slug, load_command, utc
+from ..core import city_slug, load_command, Missing, utc
 from .bitemporal import READINGS
 from .feature_store import FeatureStore
 
@@ -41,8 +41,8 @@ def city_rows(
     "A city's readings in the store; `AqwError` names the cities that are there."
     if names := city_names(store, city): return store.scan(where=pl.col('city').is_in(names) & where, **query)
     store.group().open()   # where there are no readings at all, this says so
-    raise AqwError(f"the store has no readings of {city!r}; it has {cities_in(store)}",
-                   f"load them first: {load_command(city, store.settings, 'fetch')}")
+    raise Missing(f"the store has no readings of {city!r}; it has {cities_in(store)}",
+                  f"load them first: {load_command(city, store.settings, 'fetch')}")
 
 # %% ../../nbs/05_store/13_stored.ipynb #a250feef
 def all_city_rows(
@@ -63,8 +63,8 @@ def city_asof(
     pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25')
     last = pm25.select(pl.col('event_ts').max()).collect().item()
     if last is None:
-        raise AqwError(f"the store has no PM2.5 of {city!r}",
-                       "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
+        raise Missing(f"the store has no PM2.5 of {city!r}",
+                      "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
     return last
 
 # %% ../../nbs/05_store/13_stored.ipynb #b28d9b03

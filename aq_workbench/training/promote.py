@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, data_root, Settings, utc
+from ..core import Broken, data_root, Settings, utc
 from ..models import AqiClassifier, evaluate_forecaster, Forecaster
 from ..registry import ModelRegistry, register_all_models, registered_name
 from .fit import metrics_of
@@ -86,8 +86,8 @@ def registered_rows(
     rows = register_all_models(settings).set_index('name').loc[names]
     for name, status in rows['status'].items():
         if status.startswith('refused'):
-            raise AqwError(f"{name} was not registered: {status}",
-                           "train it again; the champion was left as it is")
+            raise Broken(f"{name} was not registered: {status}",
+                         "train it again; the champion was left as it is")
     return rows
 
 # %% ../../nbs/08_training/01_promote.ipynb #e9feb5b2
