@@ -37,7 +37,7 @@ MOST_CITIES = 20
 def search_table(
     text:str   # A part of a name, perhaps with a country: `birm, US`
 )->Table:
-    "The cities with that part in a name; `AqwError` with the near names where there is none."
+    "The cities with that part in a name; `Missing` with the near names where there is none."
     found = search_cities(text)
     if not found:
         near = [f'{c.name}, {c.country}' for c in near_cities(text)]
@@ -76,7 +76,7 @@ def stored_spans(
 def cities_table(
     settings:Settings   # Home
 )->Table:
-    "Every city of the home folder, by name; `AqwError` where there is none."
+    "Every city of the home folder, by name; `Missing` where there is none."
     rows = [r for kind in KINDS for r in stored_spans(Settings(home=settings.home, source=kind))]
     planned = {city_slug(p.name): p.name for p in read_plans(settings.home)}
     waiting = [name for slug, name in planned.items() if slug not in {city_slug(r['city']) for r in rows}]

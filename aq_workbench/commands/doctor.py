@@ -247,7 +247,7 @@ def read_group(
     store:FeatureStore,   # Of one kind of source
     group:str             # One of its groups
 )->dict:                  # Its size and freshness
-    "What the store says of a group; `AqwError` with what another reader finds where it cannot be read."
+    "What the store says of a group; `Broken` with what another reader finds where it cannot be read."
     place = store.root/group
     try:
         if place.local and (bad := damaged(place)):

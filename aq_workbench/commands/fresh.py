@@ -37,7 +37,7 @@ def newest_known(
     *, settings:Settings,  # Home and kind of source
     at:datetime            # The present
 )->datetime:
-    "The newest hour at which a value of PM2.5 was known on time; `AqwError` where there is none."
+    "The newest hour at which a value of PM2.5 was known on time; `Missing` where there is none."
     store = FeatureStore(settings)
     since = min(city_asof(store, city), at) - timedelta(days=3)
     pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=at,
@@ -53,7 +53,7 @@ def is_due(
     *, settings:Settings,  # Home and kind of source
     issue:datetime         # Hour of issue, from `newest_known`
 )->bool:
-    "Whether the city's champion has issued nothing at that hour; `AqwError` where there is no champion."
+    "Whether the city's champion has issued nothing at that hour; `Missing` where there is no champion."
     version = serving_version(city, settings=settings)
     if version is None:
         named = f"--cities {quoted(city)}"

@@ -91,7 +91,7 @@ def load_outlook(
     at:datetime,           # The present, for the ages
     asof:str=''            # A moment of the past to look from; empty: everything that is stored
 )->Outlook:
-    "All that the panel tells of a city; `AqwError` where no forecast or no measurement is stored."
+    "All that the panel tells of a city; `Missing` where no forecast or no measurement is stored."
     store = FeatureStore(settings)
     forecasts = newest_forecasts(store, city, asof=utc(asof) if asof else at)
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)

@@ -64,7 +64,7 @@ def yaml_cities(
 def read_plans(
     home:Path   # Folder with a cities.yaml
 )->list[CityPlan]:
-    "The cities of `cities.yaml`; `AqwError` names the entry and the key that is wrong."
+    "The cities of `cities.yaml`; `Unusable` names the entry and the key that is wrong."
     path, plans = home/'cities.yaml', []
     for n, entry in enumerate(yaml_cities(path), 1):
         try: plans.append(CityPlan.model_validate({'name': entry} if isinstance(entry, str) else entry))
@@ -79,7 +79,7 @@ def read_plans(
 def each_once(
     plans:list[CityPlan]   # Of one run
 )->list[CityPlan]:
-    "Every city once; `AqwError` where two of them differ and would share one folder."
+    "Every city once; `Unusable` where two of them differ and would share one folder."
     plans = [p for n, p in enumerate(plans) if p not in plans[:n]]
     shared = next((slug for slug, n in Counter(city_slug(p.name) for p in plans).items() if n > 1), None)
     if shared is None: return plans
@@ -92,7 +92,7 @@ def plans_for(
     path:str='',           # Folder of files for cities that name none
     mapping:str=''         # Description of these files
 )->list[CityPlan]:
-    "The cities of a run; `AqwError` when nobody named one."
+    "The cities of a run; `Unusable` when nobody named one."
     plans = read_plans(settings.home)
     if cities:
         kept = {p.name: p for p in plans}
@@ -109,7 +109,7 @@ def plans_for(
 def check_paths(
     plans:list[CityPlan]   # The cities of a run that reads files
 ):
-    "`AqwError` for a city whose files nobody named, or whose folder does not exist."
+    "`Unusable` for a city whose files nobody named, `Missing` where they are not there."
     for p in plans:
         if not p.path:
             raise Unusable(f"nobody said where the files of {p.name} are",

@@ -65,7 +65,7 @@ FILES = {'cities.yaml':'cities.yaml', '.env':'env.example', '.gitignore':'gitign
 def make_project(
     folder:Path   # A folder that exists or not
 )->list[Placed]:
-    "A project folder, or what is missing in one; `AqwError` where it cannot be."
+    "A project folder, or what is missing in one; `Unusable` or `Unreachable` where it cannot be."
     if addressable(folder).exists() and not folder.is_dir():
         raise Unusable(f"{folder} is a file", "name a folder: aqw init my-city")
     if (folder/'nbs'/'pipelines').exists():
@@ -185,7 +185,7 @@ def kinds_for(
     source:str='',      # Kind of source; empty: all
     *, runs:bool=False  # The runs too
 )->list[str]:           # Kinds of source
-    "The kinds to delete; `AqwError` for an unknown source, a place that lies elsewhere, or a root not to be used."
+    "The kinds to delete; `Unusable` for an unknown source, a place that lies elsewhere, or a root not to be used."
     kinds = list(KINDS) if source in ('', 'auto') else [choose_source(source, settings=settings)[0]]
     for p in [settings.home/'data'/k for k in kinds] + [reports_root(settings)/'runs']*runs:
         if p.resolve() != p:
@@ -228,7 +228,7 @@ def back_up(
     losses:list[Loss],   # What will be deleted
     home:Path            # Home folder
 )->Path:                 # home/backups/20261123-101500.zip
-    "A zip of everything that will be deleted; `AqwError` where it cannot be written and read again."
+    "A zip of what will be deleted; `Unreachable` where it cannot be written, `Broken` where it cannot be read again."
     path = home/'backups'/f'{now():%Y%m%d-%H%M%S}.zip'
     try:
         path.parent.mkdir(exist_ok=True)
@@ -248,7 +248,7 @@ def back_up(
 def delete(
     paths:list[Path]   # Files, folders and links
 ):
-    "Delete; of a link only the link. `AqwError` names what would not go."
+    "Delete; of a link only the link. `Busy` names what would not go."
     for path in paths:
         try: rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         except OSError as e:
@@ -261,7 +261,7 @@ def reset_data(
     *, runs:bool=False,  # The runs too
     backup:bool=False    # Keep a copy
 )->Path|None:            # The backup
-    "Delete what is stored; `AqwError` while a run is at work."
+    "Delete what is stored; `Busy` while a run is at work."
     with ExitStack() as locks:
         for kind in kinds_for(settings, source, runs=runs):
             if data_root(there := settings.model_copy(update={'source':kind})).exists():

@@ -221,7 +221,7 @@ def tidy_runs(
     source:str='',         # Only this kind
     *, dry_run:bool=True   # Only say what would go
 )->list[Fate]:             # Of all runs, as they were before
-    "Delete the runs that no rule keeps; `AqwError` while a run is at work, or where reports/runs lies elsewhere."
+    "Delete the runs that no rule keeps; `Busy` while a run is at work, `Unusable` where reports/runs lies elsewhere."
     folder = reports_root(settings)/'runs'
     if folder.resolve() != folder:
         raise Unusable(f"{folder} is a link to {folder.resolve()}; nothing was deleted",

@@ -47,7 +47,7 @@ def call(
 def usable_port(
     port:int   # 0: any that is free
 )->int:
-    "A port that nobody uses; `AqwError` where the one that was asked for is taken."
+    "A port that nobody uses; `Busy` where the one that was asked for is taken."
     with listening(port) as bound: return bound.getsockname()[1]
 
 # %% ../../nbs/16_commands/05_servers.ipynb #5670c2ff
@@ -75,7 +75,7 @@ def mlflow_command(
     settings:Settings,         # Home, kind of source and perhaps an MLflow URI
     *, port:int                # On 127.0.0.1
 )->tuple[list[str], dict]:     # The command, and what its environment needs besides
-    "How to show the registry in a browser, for this machine only; `AqwError` where there is none to show."
+    "How to show the registry in a browser, for this machine only; `Missing` where there is none."
     uri, root = tracking_uri(settings), open_root(settings)
     path = sqlite_file(uri)
     if uri.startswith('http'):
@@ -119,7 +119,7 @@ def serve_sandbox(
     console:Console,      # Where to print
     **options             # `stations`, `days`, `seed`
 ):
-    "Serve simulated cities until Ctrl-C; `AqwError` for a city nobody knows, or a port that is taken."
+    "Serve simulated cities until Ctrl-C; `Missing` for a city nobody knows, `Busy` for a port that is taken."
     names = tuple(c.strip() for c in cities.split(',') if c.strip()) or SANDBOX_CITIES
     with run_sandbox(port, cities=names, **options) as url:
         console.print(sandbox_words(url, names), highlight=False, soft_wrap=True)

@@ -68,7 +68,7 @@ def choose_source(
 def settings_for(
     source:str=''   # Kind of source; empty: that of the newest run
 )->Settings:
-    "Settings of this call; `AqwError` for a source that does not exist."
+    "Settings of this call; `Unusable` for a source that does not exist."
     settings = Settings()
     return settings if source in ('', 'auto') else Settings(source=choose_source(source, settings=settings)[0])
 
@@ -146,7 +146,7 @@ def stored_city(
     city:str,             # As it was typed
     *, settings:Settings  # Home and kind of source
 )->str:                   # As the store spells it
-    "The store's name of a city; `AqwError` says where else it is, or which names come near."
+    "The store's name of a city; `Missing` says where else it is, or which names come near."
     have = stored_cities(settings)
     if same := [c for c in have if city_slug(c) == city_slug(city)]: return same[0]
     raise Missing(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}",

@@ -49,7 +49,7 @@ from ..training import flat_metrics, forecast_city, train_city, training_frame
 def demo_settings(
     home:Path   # Home of the person who looks; the walk takes the folder `demo` in it
 )->Settings:
-    "Settings of the walk's own home; `AqwError` where it cannot be written."
+    "Settings of the walk's own home; `Unreachable` where it cannot be written."
     place = Path(home).resolve()/'demo'
     try:
         place.mkdir(parents=True, exist_ok=True)

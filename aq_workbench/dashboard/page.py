@@ -35,7 +35,7 @@ from ..store import city_rows, FeatureStore
 def forecast_cities(
     settings:Settings   # Home and kind of source
 )->list[str]:           # Cities that have forecasts, by name
-    "The cities that the page can show; `AqwError` when there are none."
+    "The cities that the page can show; `Missing` when there are none."
     if names := list(issued_cities(FeatureStore(settings)).values()): return names
     raise Missing('There are no forecasts yet.', f'Run `{first_command(settings)}` and reload this page.')
 
@@ -59,7 +59,7 @@ def load_city(
     at:datetime,         # The present
     *, days:int=30       # Days of forecasts
 )->CityData:
-    "All that the page shows of a city; `AqwError` when its measurements are not there."
+    "All that the page shows of a city; `Missing` when its measurements are not there."
     store = FeatureStore(settings)
     newest = newest_forecasts(store, city, asof=at).row(0, named=True)
     since = newest['issued_at'] - timedelta(days=days)

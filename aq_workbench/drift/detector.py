@@ -56,7 +56,7 @@ def feature_values(
 def as_numbers(
     values:pl.Series   # One feature
 )->pl.Series:          # Float64 without nulls
-    "The numbers of a numeric feature; `AqwError` for text, truth values and times."
+    "The numbers of a numeric feature; `Unusable` for text, truth values and times."
     if not values.dtype.is_numeric() and values.null_count() < len(values):
         raise Unusable(f"numeric feature {values.name!r} holds {values.dtype}, such as "
                        f"{values.drop_nulls().head(3).to_list()}",
@@ -68,7 +68,7 @@ def as_labels(
     reference:pl.Series,         # One feature
     current:pl.Series            # The same feature
 )->tuple[pl.Series, pl.Series]:  # Both Float64 or both text, without nulls
-    "The labels of a categorical feature; `AqwError` where one frame has numbers and the other text."
+    "The labels of a categorical feature; `Unusable` where one frame has numbers and the other text."
     numeric = [s.dtype.is_numeric() or s.dtype == pl.Boolean for s in (reference, current) if s.null_count() < len(s)]
     if len(set(numeric)) > 1:
         raise Unusable(f"categorical feature {reference.name!r} holds {reference.dtype} in the reference and "
@@ -83,7 +83,7 @@ def check_frame(
     df:object,   # What the caller gave
     whose:str    # 'reference' or 'current'
 )->None:         # Nothing: it raises or it does not
-    "`AqwError` for what is no frame, or has fewer than `MIN_ROWS` rows."
+    "`Unusable` for what is no frame, `Missing` for fewer than `MIN_ROWS` rows."
     if not isinstance(df, (pd.DataFrame, pl.DataFrame)):
         raise Unusable(f"the {whose} data is a {type(df).__name__}", "give a pandas or polars DataFrame")
     if len(df) < MIN_ROWS:
@@ -165,7 +165,7 @@ def feature_kinds(
     numeric:Iterable[str]|str|None,      # Names, or one name
     categorical:Iterable[str]|str|None   # Names, or one name
 )->dict[str, bool]:                      # Feature -> is it categorical, in the caller's order and spelling
-    "The features to test; `AqwError` for none, or one that is named twice."
+    "The features to test; `Unusable` for none, or one that is named twice."
     listed = lambda names: [names] if isinstance(names, str) else list(names if names is not None else ())
     numbers, labels = listed(numeric), listed(categorical)
     asked = numbers + labels
@@ -195,7 +195,7 @@ def gather_entries(
     current:pd.DataFrame|pl.DataFrame,     # Rows of the window
     kinds:dict                             # Feature -> is it categorical
 )->tuple[dict, dict]:                      # Entries by feature; reasons by feature that could not be tested
-    "Test every feature; `AqwError` when none can be."
+    "Test every feature; `Missing` when none can be."
     check_frame(reference, 'reference'), check_frame(current, 'current')
     pairs = {f: (feature_values(reference, f, 'reference'), feature_values(current, f, 'current')) for f in kinds}
     results = {f: feature_entry(a, b, kinds[f]) for f, (a, b) in pairs.items()}
@@ -231,7 +231,7 @@ def detect_drift(
     numeric_features:Iterable[str]|str=(),      # Names of numeric columns
     categorical_features:Iterable[str]|str=()   # Names of columns of categories
 )->dict:                                        # JSON-able: summary, drifted_features, features, not_tested, warning
-    "Test each feature; `AqwError` where one is missing, has the wrong kind, or none can be tested."
+    "Test each feature; `Missing` where one is not there or none can be tested, `Unusable` for a wrong kind."
     kinds = feature_kinds(numeric_features, categorical_features)
     return drift_report(self.reference_data, current_data, kinds, self.threshold)
 

@@ -40,7 +40,7 @@ def write_bundle(
 def check_manifest(
     folder:Path   # A bundle
 )->list[str]:     # Its files
-    "The files of a bundle; `AqwError` names those that changed or are missing."
+    "The files of a bundle; `Broken` names those that changed or are missing."
     rescue = "restore the folder from where it was saved, or train again"
     try: listed = json.loads(text := (folder/'manifest.json').read_bytes())
     except (OSError, ValueError) as e: raise Broken(f"{folder} has no readable manifest.json: {e}", rescue) from e
@@ -54,7 +54,7 @@ def check_manifest(
 def read_bundle(
     folder:str|Path      # A bundle
 )->tuple[dict, dict]:    # What it is about, and its boosters by horizon
-    "Read a bundle; `AqwError` names a file that changed or is missing."
+    "Read a bundle; `Broken` names a file that changed or is missing."
     import lightgbm as lgb
     folder = Path(folder)
     names = [n for n in check_manifest(folder) if n.startswith('booster_')]
@@ -67,7 +67,7 @@ def booster_of(
     model,   # A Forecaster or AqiClassifier, perhaps not fitted
     h:int    # Hours ahead
 ):           # A lightgbm.Booster
-    "The booster of a horizon; `AqwError` where the model is not fitted or has no such horizon."
+    "The booster of a horizon; `Missing` where the model is not fitted or has no such horizon."
     if not hasattr(model, 'boosters_'):
         raise Missing(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
     if h not in model.boosters_:

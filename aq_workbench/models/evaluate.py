@@ -91,7 +91,7 @@ def scorable(
     test:pl.DataFrame,  # Features and targets
     h:int               # Hours ahead
 )->pl.DataFrame:        # Its rows that every model can forecast and that have an outcome
-    "Rows to score a horizon on; `AqwError` where there are none."
+    "Rows to score a horizon on; `Missing` where there are none."
     rows = test.filter(pl.col('pm25').is_not_null(), pl.col(f'y_{h}').is_not_null())
     if rows.is_empty():
         raise Missing(f"no row of the test has an outcome {h} h later; it has {test.height} rows",

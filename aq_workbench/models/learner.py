@@ -16,7 +16,7 @@ def matrix(
     frame:pl.DataFrame,  # Features
     names:list[str]      # The columns, in the model's order
 )->np.ndarray:           # 32-bit floats, NaN for null
-    "The model's columns as numbers; `AqwError` names those that `frame` does not have."
+    "The model's columns as numbers; `Missing` names those that `frame` does not have."
     lost = [c for c in names if c not in frame.columns]
     if lost:
         raise Missing(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns",

@@ -21,7 +21,7 @@ from .forecaster import Forecaster
 def load_bundle(
     folder:str|Path             # A bundle
 )->Forecaster|AqiClassifier:
-    "Load a saved model; `AqwError` where a byte of it has changed or is missing."
+    "Load a saved model; `Broken` where a byte of it has changed or is missing."
     about, boosters = read_bundle(folder)
     kinds = {'Forecaster': Forecaster, 'AqiClassifier': AqiClassifier}
     if (kind := about.pop('kind')) not in kinds:

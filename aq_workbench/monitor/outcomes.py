@@ -25,7 +25,7 @@ def scalar_of(
     value:object,  # A number or text, perhaps of numpy, perhaps an array of one
     what:str       # For the error: 'prediction' or 'actual'
 )->float|str:      # A Python float, or text
-    "A plain number or a class name; `AqwError` for anything else, infinity included."
+    "A plain number or a class name; `Unusable` for anything else, infinity included."
     if hasattr(value, 'item') and getattr(value, 'size', 1) == 1: value = value.item()
     if isinstance(value, str): return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isinf(value):
@@ -150,7 +150,7 @@ LOGGED = ('created_ts', 'prediction', 'actual', 'metadata')
 def read_log(
     path:Path       # A file of `save_logs`
 )->list[dict]:      # Records, oldest first
-    "The saved records; `AqwError` names the line that is none."
+    "The saved records; `Broken` names the line that is none."
     if not path.exists(): raise Missing(f"there is no log {path}", "save one first, or name its path")
     lines, records = path.read_text(encoding='utf-8').split('\n'), []
     for i, line in enumerate(filter(None, lines), 1):

@@ -35,7 +35,7 @@ from ..core import now, reports_root, Settings, Unreachable, Unusable
 def parameters_of(
     notebook:Path   # A pipeline notebook
 )->dict:            # Name -> default
-    "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
+    "The literals of the cell tagged `parameters`; `Unusable` when there is none, or when it holds more than literals."
     import nbformat
     try: cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
     except (ValueError, AttributeError, nbformat.ValidationError) as e:
@@ -54,7 +54,7 @@ def check_parameters(
     notebook:Path,   # A pipeline notebook
     given:dict       # What would be passed to it
 )->dict:
-    "`given`, when the notebook knows every name; else an `AqwError` that lists those it knows."
+    "`given`, when the notebook knows every name; else `Unusable` with those it knows."
     known = parameters_of(notebook)
     unknown = sorted(set(given) - set(known))
     if unknown:
@@ -88,7 +88,7 @@ class NotebookResult:
 def result_of(
     executed:Path   # A notebook that has run
 )->dict:
-    "The JSON that the last cell shows; `AqwError` when it shows none."
+    "The JSON that the last cell shows; `Missing` when it shows none."
     import nbformat
     outputs = nbformat.read(executed, as_version=4).cells[-1].get('outputs', [])
     found = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
@@ -307,7 +307,7 @@ def run_cities(
 def one_run(
     settings:Settings   # The data root to hold
 ):
-    "Hold the data root for this run; `AqwError` when another run holds it."
+    "Hold the data root for this run; `Busy` when another run holds it."
     root = mark_root(settings)
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
@@ -345,7 +345,7 @@ def save_results(
     *, run:str,                # Name of the run
     settings:Settings          # Home and source
 )->Path:                       # results.json
-    "Write the run's results.json; `AqwError` where it cannot be."
+    "Write the run's results.json; `Unreachable` where it cannot be."
     folder = below(reports_root(settings).resolve()/'runs', run)
     whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'),
              'source': settings.source, 'simulated': settings.source == 'sandbox',

@@ -53,7 +53,7 @@ def columns_of(
     frame:pd.DataFrame|pl.DataFrame,   # What the caller brought
     *names:str                         # The columns that the chart draws
 )->pl.DataFrame:                       # The same in polars
-    "The frame in polars; `AqwError` names the columns that are missing and those that came."
+    "The frame in polars; `Missing` names the columns that are missing and those that came."
     frame = as_polars(frame)
     lost = [n for n in names if n not in frame.columns]
     if lost: raise Missing(f"the chart needs {lost}; the frame has {frame.columns}", "rename or add the columns")
@@ -66,7 +66,7 @@ def whole_grid(
     *, every:str='1h',    # Step of the grid
     by:str|None=None      # Column that tells series apart
 )->pl.DataFrame:          # Every step from first to last, nulls where nothing came
-    "Rows on a whole grid of times; `AqwError` where a time comes twice."
+    "Rows on a whole grid of times; `Unusable` where a time comes twice."
     keys = [by, time] if by else [time]
     twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
     if twice.height:

@@ -133,7 +133,7 @@ def knock(
     uri:str,        # Address of the database
     seconds:float   # How long it may take (s)
 )->bool:            # False where there is no server to ask
-    "Whether a registry's server answers; `AqwError` where it does not, or where its driver is missing."
+    "Whether a registry's server answers; `Unreachable` where it does not, `Missing` where its driver is."
     from sqlalchemy.exc import SQLAlchemyError
     if not re.match(r'(https?|postgresql|mysql|mssql)(\+\w+)?://', uri): return False
     shown, wait = shown_uri(uri), f"no answer within {seconds:g} s"

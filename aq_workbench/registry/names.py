@@ -30,7 +30,7 @@ def spelling(
 def check_name(
     name:str   # Of a model
 )->str:        # The same
-    "A model's name; `AqwError` for one that MLflow or a query would stumble over."
+    "A model's name; `Unusable` for one that MLflow or a query would stumble over."
     plain = isinstance(name, str) and re.fullmatch(r'[\w.+-]+', name) and spelling(name)
     if plain: return path_name(name, 'the name of a model')
     raise Unusable(f"{str(name)[:80]!r} cannot name a model",
@@ -80,7 +80,7 @@ def choose_name(
     *, call:str='load_model',  # What was called
     **options                  # With which other arguments
 )->str:                        # The registered name
-    "The registered name that is meant; `AqwError` lists what there is, with a call to paste."
+    "The registered name that is meant; `Missing` or `Unusable` lists what there is, with a call to paste."
     meant = models_meant(name, names, city)
     if len(meant) == 1: return meant[0]
     wanted = registered_name(name, city)

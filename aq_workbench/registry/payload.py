@@ -87,7 +87,7 @@ def foreign_types(
 def skops_bytes(
     model:object  # An estimator
 )->bytes:
-    "An estimator as a skops file; `AqwError` names what cannot be kept."
+    "An estimator as a skops file; `Unusable` names what cannot be kept."
     import skops.io
     kind = type(model).__name__
     try: data = skops.io.dumps(model)
@@ -105,7 +105,7 @@ def load_skops(
     path:Path,           # A skops file
     *, sealed:bool=True  # Its digest was compared with the one on record
 ):                       # The estimator
-    "An estimator from a skops file; `AqwError` where it holds what is not on the list, or is no such file."
+    "An estimator from a skops file; `Unusable` where it holds what is not on the list, `Broken` where it is none."
     import skops.io
     rescue = "load another version, or log the model again"
     try:
@@ -150,7 +150,7 @@ def wrap_sklearn(
     model:object, # An estimator of scikit-learn or LightGBM
     folder:Path   # Where MLflow's folder goes; must not exist
 ):
-    "MLflow's folder around an estimator in skops format; `AqwError` names what cannot be kept."
+    "MLflow's folder around an estimator in skops format; `Unusable` names what cannot be kept."
     import skops.io
     needed = skops.io.get_untrusted_types(data=skops_bytes(model))
     import_mlflow()
@@ -164,7 +164,7 @@ def wrap_model(
     model:object, # Ours, or an estimator of scikit-learn or LightGBM
     folder:Path   # An empty folder to work in
 )->Path:          # MLflow's folder in it
-    "Write a model in MLflow's layout; `AqwError` names a type that cannot be kept."
+    "Write a model in MLflow's layout; `Unusable` names a type that cannot be kept."
     from lightgbm import Booster
     from sklearn.base import BaseEstimator
     from aq_workbench.models import AqiClassifier, Forecaster

@@ -26,7 +26,7 @@ def plain_key(
     kind:str,   # metric, param or tag
     key:str     # Its name
 )->str:         # The same
-    "A name as MLflow takes it; `AqwError` for any other."
+    "A name as MLflow takes it; `Unusable` for any other."
     import_mlflow()
     from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, path_not_unique, validate_param_and_metric_name
     fits = isinstance(key, str) and 0 < len(key) <= MAX_ENTITY_KEY_LENGTH and key.isprintable()
@@ -47,7 +47,7 @@ def as_float(
 def metric_values(
     metrics:dict   # Name -> number
 )->dict[str, float]:
-    "Metrics as floats; `AqwError` names the first that is no number."
+    "Metrics as floats; `Unusable` names the first that is no number."
     for name, value in metrics.items():
         plain_key('metric', name)
         if not isinstance(value, Real) or isinstance(value, bool):
@@ -75,7 +75,7 @@ def text_of(
     name:str,      # Its name
     value:object   # Anything
 )->str:
-    "A value as text, whole; `AqwError` names one that has none."
+    "A value as text, whole; `Unusable` names one that has none."
     try:
         whole = value if isinstance(value, Real | str | dict | list | tuple | None) else json_value(value)
         nested = isinstance(whole, dict | list | tuple)
@@ -123,7 +123,7 @@ def check_tag_lengths(
     tags:dict[str, str],   # All tags of a version
     long:dict[str, str]    # Params that went into the tag `BEYOND`
 )->None:
-    "`AqwError` names a tag that is too long, or the param that made it so."
+    "`Unusable` names a tag that is too long, or the param that made it so."
     import_mlflow()
     from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH as LONGEST
     for key in (k for k, v in tags.items() if len(v) > LONGEST):
@@ -139,7 +139,7 @@ def checked_record(
     params:Mapping|pd.Series|None=None,    # Name -> what was set
     tags:Mapping|pd.Series|None=None       # Name -> text that goes with the version
 )->dict:                                   # metrics, params and tags as MLflow keeps them whole
-    "A version's record; `AqwError` names what cannot be kept as it is."
+    "A version's record; `Unusable` names what cannot be kept as it is."
     numbers = metric_values(named_values('metric', metrics))
     texts, labels = named_texts('param', params), named_texts('tag', tags)
     if (own := [k for k in OWN_TAGS if k in labels]):

@@ -27,7 +27,7 @@ MODEL_STAGES = ('Development', 'Staging', 'Production', 'Archived')
 def stage_name(
     stage:str   # In any case
 )->str:         # As in `MODEL_STAGES`
-    "The stage's own spelling; `AqwError` lists the stages."
+    "The stage's own spelling; `Unusable` lists the stages."
     if (known := str(stage).strip().capitalize()) in MODEL_STAGES: return known
     raise Unusable(f"no stage {stage!r}; the stages are {', '.join(MODEL_STAGES)}", "name one of them")
 
@@ -170,7 +170,7 @@ def whole_number(
     what:str,        # version or limit
     value:Real|str   # An integer of any kind
 )->int:
-    "A number as an int; `AqwError` for what is none."
+    "A number as an int; `Unusable` for what is none."
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
     if isinstance(number, Real) and not isinstance(number, bool) and number % 1 == 0: return int(number)
     raise Unusable(f"the {what} {value!r} is no whole number", f"give a number, as in {what}=2")
@@ -180,7 +180,7 @@ def pick(
     versions:list[dict],   # Of one model
     version:int            # The number that is asked for
 )->dict:
-    "One version by number; `AqwError` lists the numbers."
+    "One version by number; `Missing` lists the numbers."
     number = whole_number('version', version)
     for one in versions:
         if one['version'] == number: return one
@@ -193,7 +193,7 @@ def fetch_version(
     uri:str,       # Address of the database
     version:dict   # One of `model_versions`
 ):                 # The native model
-    "Load a version; `AqwError` where its files are gone or are not those that were registered."
+    "Load a version; `Missing` where its files are gone, `Broken` where they are not those that were registered."
     mlflow, label = import_mlflow(), f"{version['name']} version {version['version']}"
     where = client.get_model_version_download_uri(version['name'], str(version['version']))
     rescue = "restore the folder from a backup, or load another version"

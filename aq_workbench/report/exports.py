@@ -67,7 +67,7 @@ def checked_query(
     start:str='', end:str='', asof:str='',  # Moments or dates
     wide:bool=False       # A column a parameter
 )->Query:
-    "What was typed, as a query; `AqwError` says what is wrong with it."
+    "What was typed, as a query; `Unusable` says what is wrong with it."
     if what not in TIME_COLUMN:
         raise Unusable(f"{what!r} cannot be exported",
                        f"say one of {', '.join(TIME_COLUMN)}: aqw export readings --city Delhi")
@@ -142,7 +142,7 @@ def stored_names(
     store:FeatureStore,   # Where to look
     query:Query           # Its kind of rows and its cities
 )->list[str]:             # As the store spells them
-    "The cities to export; `AqwError` names those that are there."
+    "The cities to export; `Missing` names those that are there."
     have = issued_cities(store) if query.what == 'forecasts' else {city_slug(c): c for c in cities_in(store)}
     if not have:
         raise Missing(f"the store has no {query.what} yet",
@@ -174,7 +174,7 @@ def select_rows(
     query:Query,           # What is asked for
     *, settings:Settings   # Home and kind of source
 )->tuple[pl.DataFrame, int]:   # The rows, and the version of the store's table
-    "The rows of a query; `AqwError` where there are none."
+    "The rows of a query; `Missing` where there are none."
     store, (group, read) = FeatureStore(settings), ROW_READERS[query.what]
     names = stored_names(store, query)
     held = store.version(group)
@@ -246,7 +246,7 @@ SUFFIXES = ('.csv', '.csv.gz', '.parquet')
 def suffix_of(
     path:Path   # Where to
 )->str:
-    "The form that a file's name asks for; `AqwError` for another one."
+    "The form that a file's name asks for; `Unusable` for another one."
     found = [s for s in SUFFIXES if path.name.lower().endswith(s)]
     if found: return found[-1]
     raise Unusable(f"{path.name!r} does not say which form", f"end the name with one of {', '.join(SUFFIXES)}")
@@ -282,7 +282,7 @@ def free_place(
     path:Path,      # Where the rows should go
     *, force:bool   # Write over what is there
 )->list[Path]:      # The rows' file and its sidecar
-    "The two files to write; `AqwError` for a folder that is not there, or a file that is."
+    "The two files to write; `Missing` for a folder that is not there, `Unusable` for a file that is."
     if not path.parent.is_dir():
         raise Missing(f"there is no folder {path.parent}", "make it first, or choose another --to")
     both = [path, path.with_name(path.name + '.meta.json')]
@@ -297,7 +297,7 @@ def write_whole(
     path:Path,      # Where to
     content:bytes   # All of it
 ):
-    "Write a file so that it is complete or not there; `AqwError` where the place refuses."
+    "Write a file so that it is complete or not there; `Unreachable` where the place refuses."
     part = path.with_name(f'.{path.name}.part')
     try:
         part.write_bytes(content)

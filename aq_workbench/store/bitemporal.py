@@ -46,7 +46,7 @@ def one_row_a_fact(
     df:pl.DataFrame,   # Rows of one or more batches
     key:list[str]      # Columns that name one fact
 )->pl.DataFrame:       # The same without exact repeats
-    "Rows with repeats dropped; `AqwError` where two rows of one key differ."
+    "Rows with repeats dropped; `Refused` where two rows of one key differ."
     content = [c for c in df.columns if c not in BOOKKEEPING]
     if df.select(key).n_unique() == df.height: return df
     df = df.unique(subset=content, keep='first', maintain_order=True)

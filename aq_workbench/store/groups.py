@@ -24,7 +24,7 @@ from .tables import add_own, check_files, open_delta, open_version, read_own, sc
 def group_name(
     text:str   # As somebody named a group
 )->str:        # The same
-    "A name that a group can have; `AqwError` for one that leads elsewhere or is the store's own."
+    "A name that a group can have; `Unusable` for one that leads elsewhere or is the store's own."
     if path_name(text, 'a group')[0].isalnum(): return text
     raise Unusable(f"{text!r} cannot be a group: its first character is no letter and no digit",
                    "begin the name with a letter: names with a sign before are the store's own")
@@ -72,7 +72,7 @@ def number(
     self:FeatureGroup,
     version:int|str|None    # A number, a tag, or None for the newest
 )->int|None:
-    "The number of a version; `AqwError` for a tag that nobody gave."
+    "The number of a version; `Missing` for a tag that nobody gave."
     if version is None: return None
     if id_text(version).isdigit(): return int(id_text(version))
     if isinstance(version, Real):
@@ -90,7 +90,7 @@ def open(
     self:FeatureGroup,
     version:int|str|None=None   # A past version or its tag; the newest by default
 )->DeltaTable:
-    "The Delta table; `AqwError` when there is none, when it is broken, or when vacuum has taken the version."
+    "The Delta table; `Missing` when there is none or vacuum has taken the version, `Broken` when it is."
     if not is_table(self.place):
         raise Missing(f"the store has no group {self.name!r}; it has {groups_in(self.root) or 'nothing yet'}",
                       "load data first: aqw run, or FeatureStore().save_features(df)")
@@ -225,7 +225,7 @@ def tag(
     tag:str,                       # Letters, digits, `.`, `_`, `-`; a letter first
     version:int|str|None=None      # The newest by default
 )->int:                            # The version that has the name now
-    "Give a version a name; `AqwError` for a name that another version has."
+    "Give a version a name; `Unusable` for a name that another version has."
     if not re.fullmatch(r'[A-Za-z][\w.-]*', tag):
         raise Unusable(f"{tag!r} is no name for a version", "begin with a letter; then letters, digits, '.', '_', '-'")
     number = self.open(version).version()

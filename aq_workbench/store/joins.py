@@ -21,7 +21,7 @@ def label_frame(
     labels:pd.DataFrame|pl.DataFrame,  # The caller's
     at:str                             # Column with the moment
 )->pl.DataFrame:                       # With `event_ts` as the hour that is asked about, where there is one
-    "Labels with their times in UTC; `AqwError` where the moment is missing."
+    "Labels with their times in UTC; `Missing` where the moment is missing."
     rows = as_polars(labels)
     if at not in rows.columns:
         raise Missing(f"labels have no column {at!r}, the moment of each; got {sorted(rows.columns)}",

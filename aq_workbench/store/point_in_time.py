@@ -97,7 +97,7 @@ def meeting(
     labels:pl.DataFrame,  # With the entity's columns
     bounds:pl.DataFrame   # The same columns, of a timeline
 )->tuple[pl.DataFrame, pl.DataFrame]:
-    "Both in types that can be joined; `AqwError` for labels that cannot."
+    "Both in types that can be joined; `Unusable` for labels that cannot."
     labels, bounds = ids_as_text(labels), ids_as_text(bounds)
     try: return labels.select(pl.col(c).cast(bounds.schema[c]) for c in labels.columns), bounds
     except pl.exceptions.PolarsError as e:

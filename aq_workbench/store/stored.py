@@ -38,7 +38,7 @@ def city_rows(
     *, where:pl.Expr|bool=True,  # Which of its facts
     **query:object       # As in `FeatureStore.scan`: `asof`, `version`, `on_time`, `start`, `end`
 )->pl.LazyFrame:         # The current row of each key
-    "A city's readings in the store; `AqwError` names the cities that are there."
+    "A city's readings in the store; `Missing` names the cities that are there."
     if names := city_names(store, city): return store.scan(where=pl.col('city').is_in(names) & where, **query)
     store.group().open()   # where there are no readings at all, this says so
     raise Missing(f"the store has no readings of {city!r}; it has {cities_in(store)}",
@@ -48,7 +48,7 @@ def city_rows(
 def all_city_rows(
     store:FeatureStore,  # Where the readings are
     city:str             # Its name or slug
-)->pl.LazyFrame:         # None of another city; `AqwError` where the store has no readings at all
+)->pl.LazyFrame:         # None of another city; `Missing` where the store has no readings at all
     "Every row that the store has of a city, superseded ones too."
     return store.group().rows().filter(pl.col('city').is_in(city_names(store, city)))
 

@@ -29,7 +29,7 @@ def batches_of(
     batches:list[Batch],   # Files as they were read
     city:str               # The city that was asked for
 )->list[Batch]:            # The same files, with that city's readings only
-    "The batches that hold readings of a city; `AqwError` names the cities that are there."
+    "The batches that hold readings of a city; `Missing` names the cities that are there."
     slugs = {name: city_slug(name) for b in batches for name in b.readings['city'].unique()}
     names = [name for name, slug in slugs.items() if slug == city_slug(city)]
     if not names:

@@ -57,7 +57,7 @@ def mend_log(
 def check_commits(
     place:Place   # A table
 ):
-    "`AqwError` where one of the newest commits is an empty file."
+    "`Broken` where one of the newest commits is an empty file."
     if place.local is None: return
     log = place.local/'_delta_log'
     names = sorted(n for n in os.listdir(log) if n.endswith('.json') and n[:-5].isdigit())
@@ -278,7 +278,7 @@ def check_files(
     place:Place,      # A table
     table:DeltaTable  # Its newest version
 ):
-    "`AqwError` where files are gone; looked at on a disk, where it costs nothing."
+    "`Broken` where files are gone; looked at on a disk, where it costs nothing."
     if not place.local or not (gone := lost_files(place, table)): return
     raise Broken(f"the table {place} cannot be used: {len(gone)} of its files are gone, "
                  f"{os.path.relpath(gone[0], place.local)} first",
@@ -290,7 +290,7 @@ def open_version(
     place:Place,  # A table
     version:int   # 0 to the newest
 )->DeltaTable:
-    "A past version; `AqwError` where there is none, or where vacuum has taken it."
+    "A past version; `Missing` where there is none, or where vacuum has taken it."
     newest = open_delta(place)
     if version == newest.version(): return newest
     if not 0 <= version < newest.version():

@@ -214,7 +214,7 @@ def having(
     needed:list[str],    # Columns
     whose:str            # For the error
 )->pl.DataFrame:         # The same, times in UTC
-    "A frame with all columns that are needed; `AqwError` names those that are missing and those that came."
+    "A frame with all columns that are needed; `Missing` names those that are missing and those that came."
     lost = [c for c in needed if c not in df.columns]
     if lost:
         raise Missing(f"the {whose} lack {lost}; got {sorted(df.columns)}",

@@ -82,7 +82,7 @@ def registered_rows(
     names:list[str],      # Registered names
     *, settings:Settings  # Where the registry is
 )->pd.DataFrame:          # Indexed by name: version, stage, status
-    "Register what trainings have left, and give the rows of some names; `AqwError` where one was refused."
+    "Register what trainings have left, and give the rows of some names; `Broken` where one was refused."
     rows = register_all_models(settings).set_index('name').loc[names]
     for name, status in rows['status'].items():
         if status.startswith('refused'):

@@ -19,7 +19,7 @@ def logged_training(
     run_id:str,              # MLflow's id of a training's run
     registry:ModelRegistry   # Where it was registered
 )->dict:                     # name, version, tags, params
-    "What MLflow knows of a training; `AqwError` lists the newest runs where there is no such one."
+    "What MLflow knows of a training; `Missing` lists the newest runs where there is no such one."
     versions = {v['run_id']: v for name in registry.names() for v in registry.versions(name)}
     if run_id not in versions:
         newest = sorted(versions.values(), key=lambda v: v['created'])[-4:]
