@@ -40,7 +40,7 @@ from ..fetcher import LiveDataFetcher
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, split
 from ..monitor import city_hours, RetrainPolicy, watch_city
 from ..quality import flag_readings, usable
-from ..registry import ModelRegistry
+from ..registry import ModelRegistry, registered_name
 from ..sandbox import serving
 from ..store import city_asof, city_rows, FeatureStore, sync_live
 from ..training import flat_metrics, forecast_city, train_city, training_frame
@@ -231,12 +231,14 @@ def scores_table(
     return table
 
 # %% ../../nbs/16_commands/09_steps.ipynb #ef398a22
+REGRESSOR = registered_name('pm25_regressor', 'London')
+
 def show_training(
     synced:dict,   # From `load_history`
     result:dict    # From `learn`
 )->Group:
     "What came, what was learnt from it, and how good that is."
-    fit, test, version = result['fit'], result['test'], result['models']['pm25_regressor-london']
+    fit, test, version = result['fit'], result['test'], result['models'][REGRESSOR]
     days = lambda part: f"{utc(part['start']):%d %b} to {utc(part['end']):%d %b}"
     came = f"{synced['rows']:,} readings of {synced['stations']} stations came, {synced['added']:,} of them new."
     if result['trained']:
@@ -249,8 +251,6 @@ def show_training(
                  note('RMSE and bias in µg/m³ of PM2.5, on the same hours for both'))
 
 # %% ../../nbs/16_commands/09_steps.ipynb #ccb4e796
-REGRESSOR = 'pm25_regressor-london'
-
 def parts_of(
     store:FeatureStore,   # London's readings
     result:dict           # From `learn`
