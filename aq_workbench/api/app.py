@@ -320,8 +320,8 @@ def create_app(
     @app.get('/health', response_model=Health, responses={503: {'model':Health}},
              summary='What can be read, and how fresh it is')
     def health():
-        found = check_health(settings)
-        return json_reply(200 if found.ok else 503, found)
+        state = check_health(settings)
+        return json_reply(200 if state.ok else 503, state)
 
     @app.get('/models', summary='Registered models and the versions that serve')
     def models()->list[Model]: return list_models(settings)

@@ -38,20 +38,20 @@ def search_table(
     text:str   # A part of a name, perhaps with a country: `birm, US`
 )->Table:
     "The cities with that part in a name; `Missing` with the near names where there is none."
-    found = search_cities(text)
-    if not found:
+    matches = search_cities(text)
+    if not matches:
         near = [f'{c.name}, {c.country}' for c in near_cities(text)]
         raise Missing(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near
                       else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
-    said = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
-    if len(found) > MOST_CITIES:
-        said.append(f'{len(found)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, '
-                    f'{max(found, key=lambda f: f[0].population)[0].country}"')
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(said),
+    notes = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
+    if len(matches) > MOST_CITIES:
+        notes.append(f'{len(matches)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, '
+                     f'{max(matches, key=lambda f: f[0].population)[0].country}"')
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(notes),
                   caption_justify='left')
     for name in ('city', 'in', 'lat', 'lon', 'time zone', 'people', 'sandbox'):
         table.add_column(name, justify='right' if name in ('lat', 'lon', 'people') else 'left', overflow='fold')
-    for c, spelling in found[:MOST_CITIES]:
+    for c, spelling in matches[:MOST_CITIES]:
         table.add_row(c.name + (f' ({spelling})' if spelling else ''), c.country, f'{c.lat:.2f}', f'{c.lon:.2f}', c.tz,
                       people(c.population), sandbox_figures(c))
     return table
@@ -88,10 +88,10 @@ def cities_table(
                   caption_justify='left')
     for name in ('city', 'data', 'sites', 'first hour', 'last hour', 'last forecast', 'yaml'):
         table.add_column(name, justify='right' if name == 'sites' else 'left', overflow='fold')
-    said = lambda t: f'{t:%Y-%m-%d %H:%M}' if t else '–'
+    shown = lambda t: f'{t:%Y-%m-%d %H:%M}' if t else '–'
     for r in sorted(rows, key=lambda r: (r['city'], r['kind'])):
         table.add_row(r['city'], 'SIMULATED' if r['kind'] == 'sandbox' else r['kind'], str(r['stations']),
-                      f"{r['first']:%Y-%m-%d}", said(r['last']), said(r['issued']),
+                      f"{r['first']:%Y-%m-%d}", shown(r['last']), shown(r['issued']),
                       'yes' if city_slug(r['city']) in planned else '')
     for name in waiting: table.add_row(name, 'none yet', '', '', '', '', 'yes')
     return table

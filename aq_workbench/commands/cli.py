@@ -54,7 +54,7 @@ def main(
         if os.environ.get('AQW_DEBUG'): raise
         e = machine_error(e) if isinstance(e, OSError) else e
         known = isinstance(e, AqwError)
-        said = Text.assemble(('Error', 'bold red'), f": {e.what if known else f'{type(e).__name__}: {e}'}\n")
-        said.append(f"  -> {e.do if known else 'probably a bug: AQW_DEBUG=1 shows where; please report it'}")
-        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        message = Text.assemble(('Error', 'bold red'), f": {e.what if known else f'{type(e).__name__}: {e}'}\n")
+        message.append(f"  -> {e.do if known else 'probably a bug: AQW_DEBUG=1 shows where; please report it'}")
+        Console(stderr=True).print(message, soft_wrap=True, highlight=False)
         sys.exit(1)

@@ -201,8 +201,8 @@ def take_step(
     "Show a step's heading, do its work, show what it found."
     console.print(heading(n))
     start = time.perf_counter()
-    with step_errors(n, ground.settings), watched(ground, console): found = ground.reach(n)
-    console.print(STEPS[n].show(*found))
+    with step_errors(n, ground.settings), watched(ground, console): results = ground.reach(n)
+    console.print(STEPS[n].show(*results))
     return time.perf_counter() - start
 
 # %% ../../nbs/16_commands/10_demo.ipynb #4d6cb867

@@ -108,7 +108,7 @@ def tell_forecast(
     try: outlook = load_outlook(name, settings=settings, at=at, asof=asof)
     except AqwError as e: raise (problems[0] if problems else e) from e
     print_panel(forecast_panel(outlook, width=console.width), console)
-    if not problems and (said := advice(outlook)): print_panel(Text(said, style='bold'), console, soft_wrap=True)
+    if not problems and (message := advice(outlook)): print_panel(Text(message, style='bold'), console, soft_wrap=True)
     for p in problems:
         print_panel(Text.assemble(('Not up to date', 'bold yellow'), f': {p.what}\n  -> {p.do}'), console,
                     soft_wrap=True)

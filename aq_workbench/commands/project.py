@@ -201,8 +201,8 @@ def losses(
 )->list[Loss]:          # None that is empty or holds only the root's mark
     "What a reset would delete."
     kinds = kinds_for(settings, source, runs=runs)
-    found = [root_loss(settings.model_copy(update={'source':k})) for k in kinds] + [runs_loss(settings, kinds)]*runs
-    return [loss for loss in found if {p.name for p in loss.paths} - {'aqw.json'}]
+    every = [root_loss(settings.model_copy(update={'source':k})) for k in kinds] + [runs_loss(settings, kinds)]*runs
+    return [loss for loss in every if {p.name for p in loss.paths} - {'aqw.json'}]
 
 # %% ../../nbs/16_commands/06_project.ipynb #b0987b71
 def losses_table(
@@ -266,7 +266,7 @@ def reset_data(
         for kind in kinds_for(settings, source, runs=runs):
             if data_root(there := settings.model_copy(update={'source':kind})).exists():
                 locks.enter_context(one_run(there))
-        found = losses(settings, source, runs=runs)
-        kept = back_up(found, settings.home) if backup and found else None
-        delete([p for loss in found for p in loss.paths])
+        doomed = losses(settings, source, runs=runs)
+        kept = back_up(doomed, settings.home) if backup and doomed else None
+        delete([p for loss in doomed for p in loss.paths])
     return kept

@@ -74,8 +74,8 @@ def read_runs(
     source:str=''       # Only this kind; empty: all, and those that were killed
 )->list[Run]:           # By name, so by time
     "What lies below reports/runs."
-    found = [read_run(p) for p in contents(reports_root(settings)/'runs')]
-    return [r for r in found if not source or r.kind == source]
+    stored = [read_run(p) for p in contents(reports_root(settings)/'runs')]
+    return [r for r in stored if not source or r.kind == source]
 
 # %% ../../nbs/16_commands/07_retention.ipynb #a1eedf23
 def newest(
@@ -93,7 +93,7 @@ def last_of_days(
     "The last run of each of the newest days."
     last = {}
     for r in runs: last.setdefault((r.kind, tuple(sorted(r.whole.get('cities', {})))), {})[r.stamp[:8]] = r.path
-    return {path for found in last.values() for day in sorted(found)[-days or len(found):] for path in [found[day]]}
+    return {path for paths in last.values() for day in sorted(paths)[-days or len(paths):] for path in [paths[day]]}
 
 # %% ../../nbs/16_commands/07_retention.ipynb #b2db3722
 TEXTS = ('.tex', '.md', '.txt', '.bib', '.rst', '.qmd', '.html', '.ipynb', '.json', '.yaml', '.yml', '.csv')
@@ -114,11 +114,11 @@ def named_in_texts(
     home:Path   # Home folder
 )->dict[str, str]:   # Stamp of a run -> the text that names it
     "The runs that papers and notes name."
-    found = {}
+    named = {}
     for path in texts_of(home):
         for stamp in re.findall(r'(?<!\d)\d{8}-\d{6}(?=-)', path.read_text(encoding='utf-8', errors='replace')):
-            found.setdefault(stamp, path.relative_to(home).as_posix())
-    return found
+            named.setdefault(stamp, path.relative_to(home).as_posix())
+    return named
 
 # %% ../../nbs/16_commands/07_retention.ipynb #f9997523
 def versions_made(

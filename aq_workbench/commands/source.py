@@ -101,9 +101,9 @@ def checked_source(
     "The source of a run after a check of the key; `AqwError` says what is wrong and how to go on."
     if kind != 'live': return kind, why, ''
     from aq_workbench.fetcher import check_key, skew_note
-    found = check_key(settings)
-    if found.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
-    return kind, f"{why}{skew_note(found.ahead)}{found.note and f'; for now, {found.note}'}", ''
+    answer = check_key(settings)
+    if answer.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
+    return kind, f"{why}{skew_note(answer.ahead)}{answer.note and f'; for now, {answer.note}'}", ''
 
 # %% ../../nbs/16_commands/03_source.ipynb #b32b64ab
 def stored_cities(

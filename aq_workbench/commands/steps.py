@@ -66,12 +66,12 @@ def code_of(
     *functions:Callable   # Small ones, with a docstring and a `return` at the end
 )->str:
     "The lines of their bodies, without docstrings and `return`."
-    found = []
+    texts = []
     for source in (dedent(getsource(f)) for f in functions):
         body = [n for n in ast.parse(source).body[0].body if not isinstance(n, ast.Return)
                 and not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
-        found.append(dedent('\n'.join(source.splitlines()[body[0].lineno - 1:body[-1].end_lineno])))
-    return '\n'.join(found)
+        texts.append(dedent('\n'.join(source.splitlines()[body[0].lineno - 1:body[-1].end_lineno])))
+    return '\n'.join(texts)
 
 # %% ../../nbs/16_commands/09_steps.ipynb #2787bb84
 def look_at_cities(
@@ -126,10 +126,10 @@ def day_chart(
     "Up to a day of hours as a chart of text, 24 columns wide at most."
     last = hours['event_ts'].max()
     times = [last - timedelta(hours=h) for h in reversed(range(24))]
-    held, top = dict(hours.select('event_ts', 'value').iter_rows()), max(hours['value'].max(), 1)
+    values, top = dict(hours.select('event_ts', 'value').iter_rows()), max(hours['value'].max(), 1)
     def cell(t, line):
-        if t not in held: return '·' if line == 0 else ' '
-        return BLOCKS[max(0, min(8, round(8*lines*held[t]/top) - 8*line))]
+        if t not in values: return '·' if line == 0 else ' '
+        return BLOCKS[max(0, min(8, round(8*lines*values[t]/top) - 8*line))]
     rows = [f"{f'{top:.0f}' if line == lines - 1 else '':>6} │" + ' '.join(cell(t, line)*2 for t in times)
             for line in reversed(range(lines))]
     ticks = ''.join(f'{t:%H}'.ljust(9) for t in times[::3])
@@ -223,9 +223,9 @@ def scores_table(
 )->Table:
     "The forecaster's RMSE beside persistence's, a row a horizon."
     table = step_table('hours ahead', 'tried on', 'RMSE', 'persistence', 'better by', 'bias', 'in 90 % interval')
-    held = {(s['model'], s['horizon_h']): s for s in scores}
+    score = {(s['model'], s['horizon_h']): s for s in scores}
     for h in HORIZONS:
-        ours, theirs = held['forecaster', h], held['persistence', h]
+        ours, theirs = score['forecaster', h], score['persistence', h]
         table.add_row(str(h), f"{ours['n']:,}", f"{ours['rmse']:.2f}", f"{theirs['rmse']:.2f}", f"{ours['skill']:.0%}",
                       f"{ours['bias']:+.2f}", f"{ours['coverage90']:.0%}")
     return table
@@ -303,9 +303,9 @@ def show_versions(
         table.add_row(str(v['version']), v['stage'], f"{v['created']:%d %b %H:%M:%S}",
                       *(f"{v[f'rmse_{h}h']:.2f}" for h in HORIZONS))
     newest = versions.iloc[0]
-    said = (f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges it: "
-            f"{comparison(newest, champion['metrics'])}")
-    return Group(table, Text(said),
+    message = (f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges "
+               f"it: {comparison(newest, champion['metrics'])}")
+    return Group(table, Text(message),
                  note('aqw mlflow shows all of it in the browser; aqw demo --step 4 --open does so now'))
 
 # %% ../../nbs/16_commands/09_steps.ipynb #53298689
@@ -382,8 +382,8 @@ def show_drift(
     "Both reports side by side, and what the rule makes of each."
     table = step_table('<feature', 'moved by', 'p', '<drift', 'with the fault', 'p', '<drift')
     for f in DEMO_FEATURES:
-        found = [r['features'][f] for r in reports]
-        table.add_row(f, *(cell for e in found for cell in (f"{e['effect']:.2f} sd", f"{e['p_adjusted']:.2g}",
+        entries = [r['features'][f] for r in reports]
+        table.add_row(f, *(cell for e in entries for cell in (f"{e['effect']:.2f} sd", f"{e['p_adjusted']:.2g}",
                                                             Text('yes', 'bold red') if e['drift'] else '–')))
     return Group(table, Text(), *(verdict_text(name, r) for name, r in zip(('This month', 'With the fault'), reports)),
                  note('sd: standard deviations of the 30 days before; p after correction for five tests'))

@@ -32,7 +32,7 @@ def find_column(
     ours = parameter_name(feature)
     same = [c for c in names if c == feature] or [c for c in names if ours and parameter_name(c) == ours]
     if not same:
-        raise Missing(f"the {whose} data lacks {feature!r}; got {sorted(names)}",
+        raise Missing(f"{feature!r} is missing from the {whose} data; got {sorted(names)}",
                       "name a column that both frames have")
     if len(same) > 1:
         raise Unusable(f"the {whose} data has {same}, which all mean {feature!r}", "keep one of these columns")

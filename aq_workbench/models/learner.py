@@ -19,7 +19,7 @@ def matrix(
     "The model's columns as numbers; `Missing` names those that `frame` does not have."
     lost = [c for c in names if c not in frame.columns]
     if lost:
-        raise Missing(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns",
+        raise Missing(f"the features {lost} are missing from the frame; it has {len(frame.columns)} columns",
                       "build it with build_features, for training and for serving")
     return frame.select(pl.col(names).cast(pl.Float32)).to_numpy()
 

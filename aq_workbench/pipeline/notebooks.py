@@ -91,11 +91,11 @@ def result_of(
     "The JSON that the last cell shows; `Missing` when it shows none."
     import nbformat
     outputs = nbformat.read(executed, as_version=4).cells[-1].get('outputs', [])
-    found = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
-    if not found:
+    results = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
+    if not results:
         raise Missing(f"{executed} shows no result",
                       "its last cell should be NotebookResult(result), from aq_workbench.pipeline")
-    return found[-1]
+    return results[-1]
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #e286354e
 class NotebookFailed(AqwError):

@@ -247,8 +247,8 @@ def suffix_of(
     path:Path   # Where to
 )->str:
     "The form that a file's name asks for; `Unusable` for another one."
-    found = [s for s in SUFFIXES if path.name.lower().endswith(s)]
-    if found: return found[-1]
+    endings = [s for s in SUFFIXES if path.name.lower().endswith(s)]
+    if endings: return endings[-1]
     raise Unusable(f"{path.name!r} does not say which form", f"end the name with one of {', '.join(SUFFIXES)}")
 
 def as_bytes(
@@ -362,9 +362,9 @@ def export_words(
 )->str:
     "What was written, in a line each."
     m, day = done.meta, lambda t: f'{utc(t):%Y-%m-%d %H:%M}'
-    said = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC"
-            + (f": {done.path}" if done.path else '')]
-    if done.sidecar: said.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
-    if m['simulated']: said.append(m['notice'])
+    lines = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC"
+             + (f": {done.path}" if done.path else '')]
+    if done.sidecar: lines.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
+    if m['simulated']: lines.append(m['notice'])
     whose = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in m['origins'])
-    return '\n'.join([*said, *(f'Source {w}' for w in whose)])
+    return '\n'.join([*lines, *(f'Source {w}' for w in whose)])

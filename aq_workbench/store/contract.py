@@ -100,7 +100,7 @@ def contract_faults(
     new = sorted(c for c in came if c not in kept and c not in own)
     types = [f"{c} is {kept[c]} in the store and {came[c]} in these rows" for c in came if c in kept
              and not fits(came[c], kept[c])]
-    faults = [f"these rows lack {lost}"] if lost else []
+    faults = [f"the columns {lost} are missing"] if lost else []
     if new and not widen: faults.append(f"they bring new columns {new} (pass new_columns=True to add them)")
     return faults + types
 

@@ -58,7 +58,7 @@ def join_group(
     "What each label could know of one group."
     entity = [c for c in entity_of(key) if group != READINGS or c != 'parameter']
     if lost := [c for c in entity if c not in labels.columns]:
-        raise Missing(f"labels lack {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
+        raise Missing(f"missing from the labels: {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
                       "add these columns, or leave the group out")
     if group != READINGS:
         wanted = wanted_columns(line, key, columns, group)

@@ -217,7 +217,7 @@ def having(
     "A frame with all columns that are needed; `Missing` names those that are missing and those that came."
     lost = [c for c in needed if c not in df.columns]
     if lost:
-        raise Missing(f"the {whose} lack {lost}; got {sorted(df.columns)}",
+        raise Missing(f"missing from the {whose}: {lost}; got {sorted(df.columns)}",
                       "take them from the store, or through check_readings")
     return as_polars(df)
 
