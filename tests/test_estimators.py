@@ -24,7 +24,7 @@ from sklearn.utils import all_estimators
 from sklearn.utils._test_common.instance_generator import _construct_instances
 from threadpoolctl import threadpool_limits
 
-from aq_workbench.core import AqwError, data_root, Settings
+from aq_workbench.core import AqwError, Broken, data_root, Settings, Unusable
 from aq_workbench.registry.payload import load_skops, skops_bytes
 from aq_workbench.registry import ModelRegistry
 
@@ -142,7 +142,7 @@ class Mine(Ridge): "A class of one's own."
                                           (make_pipeline(FunctionTransformer(eval), Ridge()), "builtins.eval"), (KNeighborsRegressor(metric=os.getenv), "os.getenv")])
 def test_what_is_from_elsewhere_is_refused_before_anything_is_registered(model, named, tmp_path):
     registry = ModelRegistry(Settings(home=tmp_path))
-    with pytest.raises(AqwError, match="holds what is not kept: ") as error: registry.log_model(model, "theirs")
+    with pytest.raises(Unusable, match="holds what is not kept: ") as error: registry.log_model(model, "theirs")
     assert named in error.value.what
     assert not data_root(registry.settings).exists()
 
@@ -167,7 +167,7 @@ def test_a_file_that_was_changed_on_the_disk_is_not_loaded(home):
     registry, file = ModelRegistry(settings), next(data_root(settings).rglob("model.skops"))
     whole = file.read_bytes()
     file.write_bytes(skops_bytes(Ridge().fit(X, Y)))
-    with pytest.raises(AqwError, match="have changed since they were registered"): registry.load_model("forest")
+    with pytest.raises(Broken, match="have changed since they were registered"): registry.load_model("forest")
     file.write_bytes(whole)
     assert registry.load_model("forest").n_estimators == 3
 
@@ -178,5 +178,5 @@ def test_without_a_recorded_digest_no_tree_is_loaded(home):
     recorded = registry.versions("forest")[0]["tags"]["digest"]
     registry.client.delete_model_version_tag("forest", "1", "digest")
     try:
-        with pytest.raises(AqwError, match=r"without a recorded digest: .*sklearn\.tree\._tree\.Tree"): registry.load_model("forest")
+        with pytest.raises(Unusable, match=r"without a recorded digest: .*sklearn\.tree\._tree\.Tree"): registry.load_model("forest")
     finally: registry.client.set_model_version_tag("forest", "1", "digest", recorded)

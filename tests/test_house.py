@@ -130,6 +130,23 @@ def test_a_face_gives_what_it_lists_and_no_room(wing):
     for name in face.__all__: assert getattr(face, name) is not None
 
 
+def bare_errors(source):
+    "Where a cell makes an `AqwError` of no kind."
+    return [ast.unparse(n) for n in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.M)))
+            if isinstance(n, ast.Call) and getattr(n.func, "id", getattr(n.func, "attr", "")) == "AqwError"]
+
+
+def test_a_bare_error_is_found():
+    assert bare_errors("if lost: raise AqwError('gone', 'look') from e") == ["AqwError('gone', 'look')"]
+    assert bare_errors("def f(e:AqwError):\n    raise Missing('gone')") == []
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: p.stem)
+def test_every_error_has_its_kind(path):
+    "A caller catches a kind; an error without one can only be caught with all the others."
+    assert [e for _, s, _ in cells(path) if re.search(r"^#\|\s*export", s, re.M) for e in bare_errors(s)] == []
+
+
 def exports_of(room): return importlib.import_module(f"aq_workbench.{room}").__all__
 
 

@@ -14,7 +14,7 @@ from conftest import PATIENCE
 from hypothesis import HealthCheck, given, settings as cases, strategies as some
 from sklearn.linear_model import LinearRegression
 
-from aq_workbench.core import AqwError, check_readings, data_root, Settings, tracking_uri, utc
+from aq_workbench.core import AqwError, Broken, Busy, check_readings, data_root, Missing, Settings, tracking_uri, Unreachable, utc
 from aq_workbench.models import add_targets, build_features, Forecaster
 from aq_workbench.registry import digest, ModelRegistry, with_scores
 from aq_workbench.registry.records import checked_record, text_of
@@ -104,7 +104,7 @@ def test_a_changed_byte_in_the_artifact_store_is_refused(settings, tmp_path):
         for name in sorted(p.name for p in keep.iterdir()):
             data = (keep/name).read_bytes()
             (bundle/name).write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
-            with pytest.raises(AqwError): registry.load_model('pm25_regressor-delft')
+            with pytest.raises(Broken): registry.load_model('pm25_regressor-delft')
             (bundle/name).write_bytes(data)
         assert digest(bundle) == digest(keep)
         registry.load_model('pm25_regressor-delft')
@@ -117,7 +117,7 @@ def test_a_locked_database_says_so(tmp_path):
     held = sqlite3.connect(tracking_uri(settings).removeprefix('sqlite:///'), isolation_level=None)
     held.execute('PRAGMA locking_mode = EXCLUSIVE').fetchone()
     held.execute('CREATE TABLE t (a)')
-    with pytest.raises(AqwError, match='locked by another program') as error: ModelRegistry(settings).names()
+    with pytest.raises(Busy, match='locked by another program') as error: ModelRegistry(settings).names()
     assert 'try again' in error.value.do
     held.close()
 
@@ -187,7 +187,7 @@ def test_a_server_that_never_answers_ends_every_entry(entry, silent, tmp_path):
     calls = {'names': registry.names, 'log': lambda: registry.log_model(LinearRegression().fit([[0.], [1.]], [0., 1.]), 'line'),
              'train': lambda: registry.champion('pm25_regressor', city='Delft'), 'forecast': lambda: champions(registry, 'Delft'), 'watch': lambda: registry.models()}
     if entry == 'api': return answered_by_the_api(TestClient(create_app(settings)))
-    with pytest.raises(AqwError, match='gives no answer within 0.2 s') as error: calls[entry]()
+    with pytest.raises(Unreachable, match='gives no answer within 0.2 s') as error: calls[entry]()
     assert silent in error.value.what
     assert 'secret' not in str(error.value)
     assert 'MLFLOW_TRACKING_URI' in error.value.do
@@ -200,6 +200,6 @@ def answered_by_the_api(client):
 
 
 def test_a_missing_driver_is_named(tmp_path):
-    with pytest.raises(AqwError, match='needs the driver pymssql') as error: ModelRegistry(Settings(home=tmp_path, mlflow_tracking_uri='mssql+pymssql://me:secret@db/x')).names()
+    with pytest.raises(Missing, match='needs the driver pymssql') as error: ModelRegistry(Settings(home=tmp_path, mlflow_tracking_uri='mssql+pymssql://me:secret@db/x')).names()
     assert error.value.do == 'pip install pymssql'
     assert 'secret' not in str(error.value)

@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from conftest import aqw, run_here
 
-from aq_workbench.core import AqwError, Settings, utc
 from aq_workbench.commands.source import base_url
+from aq_workbench.core import Missing, Settings, utc
 from aq_workbench.store import FeatureStore, sync_city
 from aq_workbench.training import train_city
 
@@ -28,7 +28,7 @@ def begun(tmp_path_factory):
         last = store.get_latest_features(n=20)
         newer = last.assign(city="Agra", location="Taj Ganj", event_ts=last["event_ts"] + timedelta(hours=1), sensor_id="agra-" + last["sensor_id"], location_id="agra-" + last["location_id"])
         store.save_features(newer.drop(columns=["available_ts", "created_ts", "batch_id"]))
-        with pytest.raises(AqwError, match="too little to learn from") as error: train_city("Delhi", settings=settings)
+        with pytest.raises(Missing, match="too little to learn from") as error: train_city("Delhi", settings=settings)
     return home, re.search("aqw (run .*)", error.value.do)[1]
 
 

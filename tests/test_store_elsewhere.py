@@ -10,7 +10,7 @@ import httpx
 import pandas as pd
 import polars as pl
 import pytest
-from aq_workbench.core import AqwError, Settings
+from aq_workbench.core import Settings, Unreachable
 from aq_workbench.store import FeatureStore, open_delta, tidy_store
 from aq_workbench.store.places import bucket_of
 from aq_workbench.store.tables import compact, read_own
@@ -122,7 +122,7 @@ def test_commands_on_a_bucket(tmp_path, s3):
 def test_a_bucket_that_is_not_there(tmp_path, s3):
     store = FeatureStore(Settings(home=tmp_path, store="s3://nowhere/air", storage_options=s3))
     for call in (lambda: store.save_features(frame(["d0"], [0], 1, "b"), "mine"), store.groups):
-        with pytest.raises(AqwError, match="cannot be used") as e: call()
+        with pytest.raises(Unreachable, match="cannot be used") as e: call()
         assert "AQW_STORAGE_OPTIONS" in e.value.do and "secret" not in str(e.value)
 
 

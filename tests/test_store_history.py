@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from aq_workbench.core import AqwError, Settings, TS
+from aq_workbench.core import Missing, Settings, TS
 from aq_workbench.store import FeatureStore, tidy_store
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -151,7 +151,7 @@ class Histories(RuleBasedStateMachine):
         self.tick()
         expected = self.model.withdraw(batch)
         if expected is None:
-            with pytest.raises(AqwError, match="has no rows of batch"): self.store.withdraw(batch)
+            with pytest.raises(Missing, match="has no rows of batch"): self.store.withdraw(batch)
         else: assert self.store.withdraw(batch, "wrong") == expected
         self.keep_versions()
 

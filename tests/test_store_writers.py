@@ -10,7 +10,7 @@ import time
 
 import polars as pl
 import pytest
-from aq_workbench.core import AqwError, Settings
+from aq_workbench.core import AqwError, Broken, Settings
 from aq_workbench.store import FeatureStore, open_delta
 from aq_workbench.store.tables import read_own
 from conftest import PATIENCE, Worker, aqw, need
@@ -231,7 +231,7 @@ def test_broken_tables_say_so(tmp_path, damage):
     store, new = filled(tmp_path, 5), frame(["d0"], [99], 1, "after")
     repair = DAMAGE[damage](store)
     for call in (lambda: store.load_features("mine"), lambda: store.save_features(new, "mine"), lambda: store.online(["d0"], "mine"), lambda: store.history("mine")):
-        with pytest.raises(AqwError, match="mine cannot be used") as e: call()
+        with pytest.raises(Broken, match="mine cannot be used") as e: call()
         assert "restore" in e.value.do
     if damage == "newest commit empty":
         told = aqw("status", home=tmp_path)

@@ -25,11 +25,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from ..core import AqwError, city_slug, kind_option, load_command, now, quoted, Settings
+from ..core import AqwError, city_slug, kind_option, load_command, now, quoted, Settings, Unusable
 from ..models import CATEGORY_MEANING
 from ..training import issued_cities, newest_forecasts, NotIssued
 from ..store import storage_errors, FeatureStore
-from ..registry import ModelRegistry
+from ..registry import ModelRegistry, slugs_with
 
 # %% ../../nbs/14_api/00_app.ipynb #e74e1adb
 class Answer(BaseModel):
@@ -126,7 +126,7 @@ def slug_of(
 )->str:
     "The slug of a city; `NoAnswer` for text that names none."
     try: return city_slug(city)
-    except AqwError as e: raise NoAnswer(422, e.what, "ask for a city by its name: /v1/forecast/Delhi") from e
+    except Unusable as e: raise NoAnswer(422, e.what, "ask for a city by its name: /v1/forecast/Delhi") from e
 
 # %% ../../nbs/14_api/00_app.ipynb #8c646756
 def why_unknown(
@@ -134,8 +134,7 @@ def why_unknown(
     settings:Settings    # Home and kind of source
 )->NoAnswer:
     "Why there is no forecast of a city: it waits for its first, or nobody knows it here."
-    with reading('the registry'): models = ModelRegistry(settings).names()
-    trained = {n.removeprefix('pm25_regressor-') for n in models if n.startswith('pm25_regressor-')}
+    with reading('the registry'): trained = slugs_with('pm25_regressor', ModelRegistry(settings).names())
     if slug_of(city) in trained:
         return NoAnswer(404, f"{city!r} has a model but no forecast yet",
                         f"make one: aqw forecast {quoted(city)}{kind_option(settings)}")
@@ -327,8 +326,8 @@ def create_app(
     @app.get('/health', response_model=Health, responses={503: {'model':Health}},
              summary='What can be read, and how fresh it is')
     def health():
-        found = check_health(settings)
-        return json_reply(200 if found.ok else 503, found)
+        state = check_health(settings)
+        return json_reply(200 if state.ok else 503, state)
 
     @app.get('/models', summary='Registered models and the versions that serve')
     def models()->list[Model]: return list_models(settings)

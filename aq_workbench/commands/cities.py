@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .plans import read_plans
-from ..core import AqwError, City, city_slug, KINDS, near_cities, now, quoted, search_cities, Settings
+from ..core import City, city_slug, KINDS, Missing, near_cities, now, quoted, search_cities, Settings
 from ..training import issued_cities, newest_issue
 from ..sandbox import KNOWN
 from ..store import FeatureStore, READINGS
@@ -37,21 +37,21 @@ MOST_CITIES = 20
 def search_table(
     text:str   # A part of a name, perhaps with a country: `birm, US`
 )->Table:
-    "The cities with that part in a name; `AqwError` with the near names where there is none."
-    found = search_cities(text)
-    if not found:
+    "The cities with that part in a name; `Missing` with the near names where there is none."
+    matches = search_cities(text)
+    if not matches:
         near = [f'{c.name}, {c.country}' for c in near_cities(text)]
-        raise AqwError(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near
-                       else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
-    said = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
-    if len(found) > MOST_CITIES:
-        said.append(f'{len(found)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, '
-                    f'{max(found, key=lambda f: f[0].population)[0].country}"')
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(said),
+        raise Missing(f"no city has {text!r} in one of its names", f"did you mean {'; '.join(near)}?" if near
+                      else "try a shorter part; cities below 15,000 inhabitants are not in the gazetteer")
+    notes = ['sandbox: figures measured there, in part (PM2.5, weather), or by latitude']
+    if len(matches) > MOST_CITIES:
+        notes.append(f'{len(matches)} cities, the first {MOST_CITIES}; a country narrows it: "{text.split(",")[0]}, '
+                     f'{max(matches, key=lambda f: f[0].population)[0].country}"')
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption='\n'.join(notes),
                   caption_justify='left')
     for name in ('city', 'in', 'lat', 'lon', 'time zone', 'people', 'sandbox'):
         table.add_column(name, justify='right' if name in ('lat', 'lon', 'people') else 'left', overflow='fold')
-    for c, spelling in found[:MOST_CITIES]:
+    for c, spelling in matches[:MOST_CITIES]:
         table.add_row(c.name + (f' ({spelling})' if spelling else ''), c.country, f'{c.lat:.2f}', f'{c.lon:.2f}', c.tz,
                       people(c.population), sandbox_figures(c))
     return table
@@ -76,22 +76,22 @@ def stored_spans(
 def cities_table(
     settings:Settings   # Home
 )->Table:
-    "Every city of the home folder, by name; `AqwError` where there is none."
+    "Every city of the home folder, by name; `Missing` where there is none."
     rows = [r for kind in KINDS for r in stored_spans(Settings(home=settings.home, source=kind))]
     planned = {city_slug(p.name): p.name for p in read_plans(settings.home)}
     waiting = [name for slug, name in planned.items() if slug not in {city_slug(r['city']) for r in rows}]
     if not rows and not waiting:
-        raise AqwError(f"no city is stored in {settings.home}, and its cities.yaml names none",
-                       "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
+        raise Missing(f"no city is stored in {settings.home}, and its cities.yaml names none",
+                      "bring one: aqw run --cities Delhi --source sandbox; or look for one: aqw cities search delh")
     later = f"Not stored yet; bring it: aqw run --cities {quoted(','.join(waiting))}" if waiting else None
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, caption=later,
                   caption_justify='left')
     for name in ('city', 'data', 'sites', 'first hour', 'last hour', 'last forecast', 'yaml'):
         table.add_column(name, justify='right' if name == 'sites' else 'left', overflow='fold')
-    said = lambda t: f'{t:%Y-%m-%d %H:%M}' if t else '–'
+    shown = lambda t: f'{t:%Y-%m-%d %H:%M}' if t else '–'
     for r in sorted(rows, key=lambda r: (r['city'], r['kind'])):
         table.add_row(r['city'], 'SIMULATED' if r['kind'] == 'sandbox' else r['kind'], str(r['stations']),
-                      f"{r['first']:%Y-%m-%d}", said(r['last']), said(r['issued']),
+                      f"{r['first']:%Y-%m-%d}", shown(r['last']), shown(r['issued']),
                       'yes' if city_slug(r['city']) in planned else '')
     for name in waiting: table.add_row(name, 'none yet', '', '', '', '', 'yes')
     return table

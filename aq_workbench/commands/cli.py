@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .keep import app   # it comes through flow, look and keep: each has put its commands on it
-from ..core import AqwError, machine_error, unprintable
+from ..core import AqwError, machine_error, unprintable, Unusable
 
 # %% ../../nbs/16_commands/16_cli.ipynb #c079f12f
 NEAREST = str.maketrans({'µ':'u', '³':'3', '²':'2', '–':'-', '—':'-', '−':'-', '…':'...', '’':"'", '‘':"'", '“':'"',
@@ -48,13 +48,13 @@ def main(
     try:
         for word in sys.argv[1:] if words is None else words:
             if unprintable(word):
-                raise AqwError(f"{word!r} holds a character that cannot be printed", "write it without")
+                raise Unusable(f"{word!r} holds a character that cannot be printed", "write it without")
         app(words)
     except Exception as e:
         if os.environ.get('AQW_DEBUG'): raise
         e = machine_error(e) if isinstance(e, OSError) else e
         known = isinstance(e, AqwError)
-        said = Text.assemble(('Error', 'bold red'), f": {e.what if known else f'{type(e).__name__}: {e}'}\n")
-        said.append(f"  -> {e.do if known else 'probably a bug: AQW_DEBUG=1 shows where; please report it'}")
-        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        message = Text.assemble(('Error', 'bold red'), f": {e.what if known else f'{type(e).__name__}: {e}'}\n")
+        message.append(f"  -> {e.do if known else 'probably a bug: AQW_DEBUG=1 shows where; please report it'}")
+        Console(stderr=True).print(message, soft_wrap=True, highlight=False)
         sys.exit(1)

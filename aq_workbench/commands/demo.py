@@ -28,7 +28,7 @@ from rich.text import Text
 from .steps import challenge, code_of, demo_settings, find_drift, keep_a_day, learn, load_history
 from .steps import look_at_cities, mlflow_page, parts_of, REGRESSOR, serve_forecasts, show_answers
 from .steps import show_cities, show_day, show_drift, show_training, show_versions, two_months
-from ..core import AqwError, quoted, Settings
+from ..core import AqwError, Broken, quoted, reworded, Settings, Unusable
 from ..fetcher import LiveDataFetcher
 from ..pipeline import one_run
 from ..registry import ModelRegistry
@@ -159,11 +159,11 @@ def step_errors(
     "Name the step in an error, and what to do."
     where = f'step {n}, {STEPS[n].title}'
     try: yield
-    except AqwError as e: raise AqwError(f'{where}: {e.what}', f'{e.do}; then go on with aqw demo --step {n}') from e
+    except AqwError as e: raise reworded(e, f'{where}: {e.what}', f'{e.do}; then go on with aqw demo --step {n}') from e
     except Exception as e:
-        raise AqwError(f'{where}: {type(e).__name__}: {e}',
-                       f'delete {settings.home} and begin again; if it comes back, AQW_DEBUG=1 shows where and is '
-                       f'worth a report') from e
+        raise Broken(f'{where}: {type(e).__name__}: {e}',
+                     f'delete {settings.home} and begin again; if it comes back, AQW_DEBUG=1 shows where and is '
+                     f'worth a report') from e
 
 # %% ../../nbs/16_commands/10_demo.ipynb #f484090d
 def goes_on(
@@ -185,8 +185,8 @@ def left_there(
         return (f'\nAn earlier walk left {store.scan().select(pl.len()).collect().item():,} readings and '
                 f'{len(ModelRegistry(settings).names())} models there: they are used again.')
     except AqwError as e:
-        raise AqwError(f"what an earlier walk left cannot be read: {e.what}",
-                       f"delete {settings.home} and begin again") from e
+        raise Broken(f"what an earlier walk left cannot be read: {e.what}",
+                     f"delete {settings.home} and begin again") from e
 
 def welcome(
     settings:Settings   # Home of the walk
@@ -217,8 +217,8 @@ def take_step(
     "Show a step's heading, do its work, show what it found."
     console.print(heading(n))
     start = time.perf_counter()
-    with step_errors(n, ground.settings), watched(ground, console): found = ground.reach(n)
-    console.print(STEPS[n].show(*found))
+    with step_errors(n, ground.settings), watched(ground, console): results = ground.reach(n)
+    console.print(STEPS[n].show(*results))
     return time.perf_counter() - start
 
 # %% ../../nbs/16_commands/10_demo.ipynb #4d6cb867
@@ -245,7 +245,7 @@ def run_demo(
 ):
     "The walk, or one step of it with what it needs."
     if at := os.environ.get('AQW_NOW'):
-        raise AqwError(f"AQW_NOW={at} holds the clock still",
+        raise Unusable(f"AQW_NOW={at} holds the clock still",
                        "unset it: the demo shows what was known before and after a correction")
     settings, seconds = demo_settings(home), 0.
     console.print(welcome(settings), soft_wrap=True)

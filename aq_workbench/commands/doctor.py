@@ -26,7 +26,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .plans import read_plans
-from ..core import AqwError, data_root, KINDS, machine_error, open_root, Settings, tracking_uri
+from ..core import AqwError, Broken, data_root, KINDS, machine_error, Missing, open_root, Settings
+from ..core import tracking_uri, Unreachable
 from ..fetcher import check_key, skew_note
 from ..pipeline import edited_notebooks, notebook_folder
 from .project import count_models
@@ -178,8 +179,8 @@ def check_cities(
         plans = read_plans(settings.home)
         lost = [p.name for p in plans if p.path and not (settings.home/p.path).exists()]
         if lost:
-            raise AqwError(f"the files of {', '.join(lost)} are not where cities.yaml says",
-                           f"correct `path` in {settings.home/'cities.yaml'}, or bring them there")
+            raise Missing(f"the files of {', '.join(lost)} are not where cities.yaml says",
+                          f"correct `path` in {settings.home/'cities.yaml'}, or bring them there")
         return (f"{len(plans)}: {', '.join(p.name for p in plans)}" if plans
                 else 'none named: a run takes Delhi, Beijing and London, or those you say with --cities')
     return looked('cities', look)
@@ -210,13 +211,13 @@ def check_service(
 )->list[Finding]:
     "Whether the key opens the service, and whether the clocks agree."
     asked, about = bool(settings.openaq_api_key.get_secret_value().strip()), 'OpenAQ key'
-    try: found = check_key(settings, timeout=5)
+    try: answer = check_key(settings, timeout=5)
     except AqwError as e: return [Finding('fail' if asked else 'warn', about, e.what, e.do), *check_clock(None)]
-    if found.note: first = Finding('warn', about, f'not refused, but {found.note}', 'try again later')
+    if answer.note: first = Finding('warn', about, f'not refused, but {answer.note}', 'try again later')
     else:
         first = Finding('ok', about,
-                        f"opens {settings.openaq_url}{', a sandbox (SIMULATED)' if found.simulated else ''}")
-    return [first, *check_clock(found.ahead)]
+                        f"opens {settings.openaq_url}{', a sandbox (SIMULATED)' if answer.simulated else ''}")
+    return [first, *check_clock(answer.ahead)]
 
 # %% ../../nbs/16_commands/08_doctor.ipynb #ba051d09
 def check_root(
@@ -227,8 +228,8 @@ def check_root(
         root = open_root(settings)
         try: TemporaryFile(dir=root).close()
         except OSError as e:
-            raise AqwError(f"{root} cannot be written: {e.strerror}",
-                           "give yourself the right to write there, or set AQW_HOME to another folder") from e
+            raise Unreachable(f"{root} cannot be written: {e.strerror}",
+                              "give yourself the right to write there, or set AQW_HOME to another folder") from e
         return 'SIMULATED data, can be written' if settings.source == 'sandbox' else 'can be written'
     return looked(f'data/{settings.source}', look)
 
@@ -246,15 +247,15 @@ def read_group(
     store:FeatureStore,   # Of one kind of source
     group:str             # One of its groups
 )->dict:                  # Its size and freshness
-    "What the store says of a group; `AqwError` with what another reader finds where it cannot be read."
+    "What the store says of a group; `Broken` with what another reader finds where it cannot be read."
     place = store.root/group
     try:
         if place.local and (bad := damaged(place)):
-            raise AqwError(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}",
-                           way_back(place))
+            raise Broken(f"{len(bad)} files of {group} are missing or cut off, the first is {bad[0]}",
+                         way_back(place))
         return store.group(group).summary()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
-        raise AqwError(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
+        raise Broken(f"{group} cannot be read: {str(e).splitlines()[0]}", way_back(place)) from e
 
 def check_store(
     settings:Settings   # Home and kind of source
@@ -262,9 +263,9 @@ def check_store(
     "Whether every group of a store can be read."
     def look():
         store = FeatureStore(settings)
-        found = [read_group(store, g) for g in store.groups()]
-        last = max((f['last hour'] for f in found), default='')
-        return (f"{sum(f['rows'] for f in found):,} rows in {len(found)} groups, last hour {last} UTC" if found
+        states = [read_group(store, g) for g in store.groups()]
+        last = max((f['last hour'] for f in states), default='')
+        return (f"{sum(f['rows'] for f in states):,} rows in {len(states)} groups, last hour {last} UTC" if states
                 else 'empty')
     return looked('store', look)
 
@@ -275,8 +276,8 @@ def check_pages(
     "SQLite's own check of every page, read only; `sqlite3.Error` names the first that is wrong."
     if not path.exists(): return
     with closing(sqlite3.connect(f'{path.as_uri()}?mode=ro', uri=True, timeout=2)) as db:
-        said = db.execute('PRAGMA quick_check(1)').fetchone()[0]
-    if said != 'ok': raise sqlite3.DatabaseError(f'malformed: {said}')
+        verdict = db.execute('PRAGMA quick_check(1)').fetchone()[0]
+    if verdict != 'ok': raise sqlite3.DatabaseError(f'malformed: {verdict}')
 
 def check_registry(
     settings:Settings   # Home, kind of source and perhaps an MLflow URI
@@ -300,13 +301,13 @@ def check_data(
     settings:Settings   # Home
 )->list[Finding]:
     "The data roots that exist; a root that may not be opened is not looked into."
-    found = []
+    findings = []
     for kind in KINDS:
         here = settings.model_copy(update={'source':kind})
         if not data_root(here).exists(): continue
-        found.append(check_root(here))
-        if found[-1].state == 'ok': found += [check_store(here), check_registry(here)]
-    return found or [Finding('ok', 'data', 'none yet: aqw run brings some')]
+        findings.append(check_root(here))
+        if findings[-1].state == 'ok': findings += [check_store(here), check_registry(here)]
+    return findings or [Finding('ok', 'data', 'none yet: aqw run brings some')]
 
 def examine()->list[Finding]:
     "Look at everything."

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from .runs import newest_results, run_for, step, tell_outcome
 from .source import Asof, Cities, Days, Folder, MappingOption, settings_for, Source, Workers
-from ..core import AqwError, below, clock_note, first_command, quoted, reports_root, Settings
+from ..core import below, clock_note, first_command, Missing, quoted, reports_root, Settings, Unusable
 from ..pipeline import STAGES
 
 # %% ../../nbs/16_commands/13_flow.ipynb #2968c9ca
@@ -141,7 +141,7 @@ def forecast(
     """
     if not city: step('forecast', cities, source, asof=asof, workers=workers)
     if cities:
-        raise AqwError(f"{city!r} and --cities {quoted(cities)} say two things",
+        raise Unusable(f"{city!r} and --cities {quoted(cities)} say two things",
                        f"show one city: aqw forecast {quoted(city)}; or issue for several: aqw forecast --cities "
                        f"Delhi,Beijing")
     from aq_workbench.commands.fresh import tell_forecast
@@ -165,7 +165,7 @@ def report(run:Annotated[str, typer.Argument(help='Name of a run; by default the
     every = reports_root(Settings()).resolve()/'runs'
     results = below(every, run)/'results.json' if run else newest_results(every)
     if results is None or not results.exists():
-        raise AqwError(f"there is no run {run or 'yet'} under {every}", f"make one: {first_command(Settings())}")
+        raise Missing(f"there is no run {run or 'yet'} under {every}", f"make one: {first_command(Settings())}")
     from aq_workbench.report import write_report
     Console().print(f'run: {results.parent.name}', soft_wrap=True, markup=False, highlight=False)
     written = write_report(results, results.parent/'report')

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from .panel import advice, forecast_panel, load_outlook, print_panel
 from .source import base_url, stored_city
-from ..core import AqwError, kind_option, LAG_H, now, quoted, Settings, utc
+from ..core import AqwError, kind_option, LAG_H, Missing, now, quoted, Settings, utc
 from ..models import known_hours
 from ..training import forecast_city, issued_forecasts, serving_version
 from ..pipeline import one_run
@@ -37,15 +37,15 @@ def newest_known(
     *, settings:Settings,  # Home and kind of source
     at:datetime            # The present
 )->datetime:
-    "The newest hour at which a value of PM2.5 was known on time; `AqwError` where there is none."
+    "The newest hour at which a value of PM2.5 was known on time; `Missing` where there is none."
     store = FeatureStore(settings)
     since = min(city_asof(store, city), at) - timedelta(days=3)
     pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=at,
                      on_time=True).collect()
     found = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
     if found is None:
-        raise AqwError(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
-                       f"UTC", "see which hours are stored: aqw cities list")
+        raise Missing(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
+                      f"UTC", "see which hours are stored: aqw cities list")
     return found
 
 def is_due(
@@ -53,13 +53,13 @@ def is_due(
     *, settings:Settings,  # Home and kind of source
     issue:datetime         # Hour of issue, from `newest_known`
 )->bool:
-    "Whether the city's champion has issued nothing at that hour; `AqwError` where there is no champion."
+    "Whether the city's champion has issued nothing at that hour; `Missing` where there is no champion."
     version = serving_version(city, settings=settings)
     if version is None:
         named = f"--cities {quoted(city)}"
-        raise AqwError(f"no model of {city!r} is registered",
-                       f"train one: aqw train {named}{kind_option(settings)} (or everything: aqw run {named} "
-                       f"--source {settings.source})")
+        raise Missing(f"no model of {city!r} is registered",
+                      f"train one: aqw train {named}{kind_option(settings)} (or everything: aqw run {named} "
+                      f"--source {settings.source})")
     return issued_forecasts(FeatureStore(settings), city, version=version, where=pl.col('issued_at') == issue,
                             start=issue).is_empty()
 
@@ -108,7 +108,7 @@ def tell_forecast(
     try: outlook = load_outlook(name, settings=settings, at=at, asof=asof)
     except AqwError as e: raise (problems[0] if problems else e) from e
     print_panel(forecast_panel(outlook, width=console.width), console)
-    if not problems and (said := advice(outlook)): print_panel(Text(said, style='bold'), console, soft_wrap=True)
+    if not problems and (message := advice(outlook)): print_panel(Text(message, style='bold'), console, soft_wrap=True)
     for p in problems:
         print_panel(Text.assemble(('Not up to date', 'bold yellow'), f': {p.what}\n  -> {p.do}'), console,
                     soft_wrap=True)

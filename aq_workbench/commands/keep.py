@@ -22,7 +22,8 @@ from .flow import BEGIN, KEEP
 from .look import app
 from .printing import print_frame
 from .source import kind_name, number_option, Port, settings_for, Source
-from ..core import AqwError, data_root, first_command, KINDS, quoted, Settings, tracking_uri, typed_path
+from ..core import AqwError, data_root, first_command, KINDS, Missing, quoted, Settings, tracking_uri
+from ..core import typed_path, Unusable
 from ..pipeline import notebook_folder
 
 # %% ../../nbs/16_commands/15_keep.ipynb #8df97f14
@@ -106,8 +107,8 @@ def tidy(
     from aq_workbench.store import FeatureStore, tidy_store
     settings, console = settings_for(source), Console()
     fates = tidy_runs(settings, '' if source in ('', 'auto') else settings.source, dry_run=not yes)
-    found = tidy_store(FeatureStore(settings), keep_days=keep_days, dry_run=not yes)
-    more = tell_tidied(found, fates, console, yes=yes)
+    tidied = tidy_store(FeatureStore(settings), keep_days=keep_days, dry_run=not yes)
+    more = tell_tidied(tidied, fates, console, yes=yes)
     console.print(Text.assemble(('Runs', 'bold'), f" {'before: ' if yes else ''}{runs_words(fates, settings)}"))
     if (models := models_words(settings)): console.print(models, highlight=False)
     if more and not yes: console.print(f"Do it with: aqw tidy --yes{f' --source {source}' if source else ''}")
@@ -127,10 +128,10 @@ def init(folder:Annotated[Path, typer.Argument(help='New or not; by default wher
 def doctor(as_json:Annotated[bool, typer.Option('--json', help='For a program to read')]=False):
     "Check that everything is in place, and say what to do where it is not."
     from aq_workbench.commands.doctor import examine, findings_table
-    found = examine()
-    if as_json: print(json.dumps([f._asdict() for f in found], indent=1, ensure_ascii=False))
-    else: Console().print(findings_table(found))
-    raise typer.Exit(int(any(f.state == 'fail' for f in found)))
+    findings = examine()
+    if as_json: print(json.dumps([f._asdict() for f in findings], indent=1, ensure_ascii=False))
+    else: Console().print(findings_table(findings))
+    raise typer.Exit(int(any(f.state == 'fail' for f in findings)))
 
 # %% ../../nbs/16_commands/15_keep.ipynb #e84ca171
 @app.command(rich_help_panel=KEEP)
@@ -143,14 +144,14 @@ def reset(
     "Delete what is stored: data, models, with --runs also results. Shows it first, and asks."
     from aq_workbench.commands.project import elsewhere, losses, losses_table, reset_data as reset_home
     settings, console = Settings(), Console()
-    if not (found := losses(settings, source, runs=runs)):
+    if not (doomed := losses(settings, source, runs=runs)):
         return console.print(f'There is nothing to delete in {settings.home}.', soft_wrap=True)
     console.print(f'In {settings.home}:', soft_wrap=True, highlight=False)
-    console.print(losses_table(found), elsewhere(settings))
+    console.print(losses_table(doomed), elsewhere(settings))
     try: sure = yes or typer.confirm('Delete all of this?')
     except typer.Abort as e:
-        raise AqwError("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
-    if not sure: raise AqwError("nothing was deleted", "say y, or --yes, to delete it")
+        raise Unusable("nobody answered; nothing was deleted", "say --yes where nobody can be asked") from e
+    if not sure: raise Unusable("nothing was deleted", "say y, or --yes, to delete it")
     kept = reset_home(settings, source, runs=runs, backup=backup)
     console.print('Deleted.' + (f' The backup is {kept}; python -m zipfile -e {quoted(kept, settings.home)} brings it '
                                 f'back.' if kept else ''), soft_wrap=True, highlight=False)
@@ -175,7 +176,7 @@ def test():
     "Run the tests of a checkout: every library notebook, then pytest."
     root = notebook_folder().parent.parent
     if not (root/'settings.ini').exists():
-        raise AqwError("there is nothing to test here", "clone the repository; an installed package carries no tests")
+        raise Missing("there is nothing to test here", "clone the repository; an installed package carries no tests")
     notebooks = [sys.executable, str(root/'docs'/'notebooks.py')]
     suite = [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder', 'tests']
     for command in (notebooks, suite):

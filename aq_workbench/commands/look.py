@@ -22,7 +22,7 @@ from .printing import plain_table, print_frame
 from .servers import call, free_port
 from .source import Browser, has_city, kind_name, moment_option, other_kind, Port, settings_for
 from .source import Source, where_else
-from ..core import AqwError, first_command, kind_option, quoted, Settings, utc
+from ..core import first_command, kind_option, Missing, quoted, Settings, utc
 from ..pipeline import notebook_folder, notebook_for
 
 # %% ../../nbs/16_commands/14_look.ipynb #57ab39ae
@@ -60,8 +60,8 @@ def export(
     settings = settings_for(source)
     for name in query.cities:
         if kind := other_kind(name, settings):
-            raise AqwError(f"the {settings.source} store has no city {name!r}",
-                           f"it is among the {kind} data: add --source {kind}")
+            raise Missing(f"the {settings.source} store has no city {name!r}",
+                          f"it is among the {kind} data: add --source {kind}")
     done = export_rows(query, settings=settings, to=to, force=force)
     Console(stderr=to == '-').print(export_words(done), soft_wrap=True, highlight=False, markup=False)
 
@@ -120,8 +120,8 @@ def drift(city:Annotated[str, typer.Argument(help='A city that was monitored')],
     verdict = last_verdict(city, settings=settings)
     if verdict is None:
         judge = f"judge it: aqw monitor --cities {quoted(city)}{kind_option(settings)}"
-        raise AqwError(f"nobody has watched {city!r} yet",
-                       judge if has_city(city, settings) else where_else(city, settings))
+        raise Missing(f"nobody has watched {city!r} yet",
+                      judge if has_city(city, settings) else where_else(city, settings))
     console.print(verdict_heading(verdict, settings.source))
     console.print(drift_table(verdict['drift']))
     console.print('[bold]Retrain[/]: ' + ' '.join(verdict['reasons']) if verdict['retrain']
@@ -143,8 +143,8 @@ def models(
     if name: return print_frame(registry.runs(name).rename(columns=in_utc), Console(), title=f'{name}{mark}')
     frame = registry.models()
     if frame.empty:
-        raise AqwError("no model is registered",
-                       f"train some: {first_command(settings)}, or aqw train --cities NAME{kind_option(settings)}")
+        raise Missing("no model is registered",
+                      f"train some: {first_command(settings)}, or aqw train --cities NAME{kind_option(settings)}")
     print_frame(frame.drop(columns='source').rename(columns=in_utc), Console(), title=f'Models{mark}')
 
 # %% ../../nbs/16_commands/14_look.ipynb #6bb1bdf4

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..aqi import CATEGORIES, COLOURS, pm25_category
-from ..core import AqwError, how_old, kind_option, load_command, quoted, Settings, utc
+from ..core import how_old, kind_option, load_command, Missing, quoted, Settings, utc
 from ..models import ceil_hour
 from ..fetcher import city_or_none
 from ..training import newest_forecasts
@@ -91,15 +91,15 @@ def load_outlook(
     at:datetime,           # The present, for the ages
     asof:str=''            # A moment of the past to look from; empty: everything that is stored
 )->Outlook:
-    "All that the panel tells of a city; `AqwError` where no forecast or no measurement is stored."
+    "All that the panel tells of a city; `Missing` where no forecast or no measurement is stored."
     store = FeatureStore(settings)
     forecasts = newest_forecasts(store, city, asof=utc(asof) if asof else at)
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)
     pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since)
                      & (pl.col('event_ts') <= at), asof=asof or None).collect()
     if pm25.is_empty():
-        raise AqwError(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
-                       f"load it again: {load_command(name, settings, 'fetch')}")
+        raise Missing(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
+                      f"load it again: {load_command(name, settings, 'fetch')}")
     origin = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in origins(pm25.lazy()))
     return Outlook(name, clock_of(name, pm25), at, mean_over_stations(station_hours(pm25)), newest_of_stations(pm25),
                    forecasts, list(origin), settings.source, kind_option(settings))

@@ -16,7 +16,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
-from ..core import AqwError, city_slug, find_city, machine_error, Settings, typed_path, unprintable
+from ..core import AqwError, city_slug, find_city, machine_error, Missing, Settings, typed_path, unprintable
+from ..core import Unusable
 from ..fetcher import Words
 
 # %% ../../nbs/16_commands/02_plans.ipynb #2beb5681
@@ -52,25 +53,25 @@ def yaml_cities(
     except (FileNotFoundError, NotADirectoryError): return []
     except OSError as e: raise machine_error(e) from e
     except UnicodeDecodeError as e:
-        raise AqwError(f"{path} is not UTF-8: {e.reason} at byte {e.start}", "save it as UTF-8 in your editor") from e
+        raise Unusable(f"{path} is not UTF-8: {e.reason} at byte {e.start}", "save it as UTF-8 in your editor") from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise AqwError(f"{path} is no list of cities: {str(e).splitlines()[0]}", HOW_CITIES) from e
+        raise Unusable(f"{path} is no list of cities: {str(e).splitlines()[0]}", HOW_CITIES) from e
     if isinstance(whole, dict) and set(whole) <= {'cities'} and isinstance(whole.get('cities') or [], list):
         return whole.get('cities') or []
-    raise AqwError(f"{path} is no list of cities: it holds {str(whole)[:60]!r}", HOW_CITIES)
+    raise Unusable(f"{path} is no list of cities: it holds {str(whole)[:60]!r}", HOW_CITIES)
 
 # %% ../../nbs/16_commands/02_plans.ipynb #3c179341
 def read_plans(
     home:Path   # Folder with a cities.yaml
 )->list[CityPlan]:
-    "The cities of `cities.yaml`; `AqwError` names the entry and the key that is wrong."
+    "The cities of `cities.yaml`; `Unusable` names the entry and the key that is wrong."
     path, plans = home/'cities.yaml', []
     for n, entry in enumerate(yaml_cities(path), 1):
         try: plans.append(CityPlan.model_validate({'name': entry} if isinstance(entry, str) else entry))
-        except AqwError as e: raise AqwError(f"{path}, city {n}: {e.what}", e.do) from e
+        except AqwError as e: raise Unusable(f"{path}, city {n}: {e.what}", e.do) from e
         except ValidationError as e:
             wrong = e.errors()[0]
-            raise AqwError(f"{path}, city {n}: {'.'.join(map(str, wrong['loc'])) or str(entry)[:60]}: {wrong['msg']}",
+            raise Unusable(f"{path}, city {n}: {'.'.join(map(str, wrong['loc'])) or str(entry)[:60]}: {wrong['msg']}",
                            f"an entry has {sorted(CityPlan.model_fields)}") from e
     return plans
 
@@ -78,11 +79,11 @@ def read_plans(
 def each_once(
     plans:list[CityPlan]   # Of one run
 )->list[CityPlan]:
-    "Every city once; `AqwError` where two of them differ and would share one folder."
+    "Every city once; `Unusable` where two of them differ and would share one folder."
     plans = [p for n, p in enumerate(plans) if p not in plans[:n]]
     shared = next((slug for slug, n in Counter(city_slug(p.name) for p in plans).items() if n > 1), None)
     if shared is None: return plans
-    raise AqwError(f"{' and '.join(repr(p.name) for p in plans if city_slug(p.name) == shared)} are one city in two "
+    raise Unusable(f"{' and '.join(repr(p.name) for p in plans if city_slug(p.name) == shared)} are one city in two "
                    f"entries", "name each city once")
 
 def plans_for(
@@ -91,13 +92,13 @@ def plans_for(
     path:str='',           # Folder of files for cities that name none
     mapping:str=''         # Description of these files
 )->list[CityPlan]:
-    "The cities of a run; `AqwError` when nobody named one."
+    "The cities of a run; `Unusable` when nobody named one."
     plans = read_plans(settings.home)
     if cities:
         kept = {p.name: p for p in plans}
         plans = [kept.get(n, CityPlan(name=n)) for n in (n.strip() for n in cities.split(',')) if n]
     if not plans:
-        raise AqwError("no city was named",
+        raise Unusable("no city was named",
                        f"say --cities Beijing, or list your cities in {settings.home/'cities.yaml'}")
     given = {k: str(typed_path(v, f'--{k}')) for k, v in {'path': path, 'mapping': mapping}.items() if v}
     return each_once([p.model_copy(update={k: given.get(k) or str((settings.home/v).resolve()) for k,
@@ -108,14 +109,14 @@ def plans_for(
 def check_paths(
     plans:list[CityPlan]   # The cities of a run that reads files
 ):
-    "`AqwError` for a city whose files nobody named, or whose folder does not exist."
+    "`Unusable` for a city whose files nobody named, `Missing` where they are not there."
     for p in plans:
         if not p.path:
-            raise AqwError(f"nobody said where the files of {p.name} are",
+            raise Unusable(f"nobody said where the files of {p.name} are",
                            "say --path FOLDER, or give the city a `path` in cities.yaml")
         for option, where in (('path', p.path), ('mapping', p.mapping)):
             if where and not os.path.exists(where):
-                raise AqwError(f"there is no {where}", f"correct --{option}, or `{option}` in cities.yaml")
+                raise Missing(f"there is no {where}", f"correct --{option}, or `{option}` in cities.yaml")
 
 # %% ../../nbs/16_commands/02_plans.ipynb #65b4b904
 def as_gazetteer(

@@ -98,8 +98,8 @@ def rmse_cell(
     horizon:int         # Hours ahead
 )->str:
     "The forecaster's RMSE with persistence's in brackets."
-    found = {s['model']: s['rmse'] for s in scores if s['horizon_h'] == horizon}
-    return f"{found['forecaster']:.1f}\n({found['persistence']:.1f})" if 'forecaster' in found else '–'
+    errors = {s['model']: s['rmse'] for s in scores if s['horizon_h'] == horizon}
+    return f"{errors['forecaster']:.1f}\n({errors['persistence']:.1f})" if 'forecaster' in errors else '–'
 
 def version_of(
     part:dict   # A city of results.json, or what lost there
@@ -149,17 +149,17 @@ def forecast_table(
     cities:dict   # City -> its part of results.json
 )->Table:
     "One row per city: its newest forecast, when and for how many stations it was issued, and how many were stored."
-    told = {city: {f['horizon_h']: f for f in expected(e)} for city, e in cities.items()}
-    horizons = sorted({h for f in told.values() for h in f})
+    forecasts = {city: {f['horizon_h']: f for f in expected(e)} for city, e in cities.items()}
+    horizons = sorted({h for f in forecasts.values() for h in f})
     columns = {'city':'left', 'issued':'left', 'by':'left', 'stations':'right',
                **{f'in {h} h':'left' for h in horizons}, 'new':'right'}
     table = plain_table(columns, title='PM2.5 in µg/m³, mean over the stations; hours in UTC')
     for city, e in cities.items():
         if not (f := e.get('forecast')): continue
-        cells = [expected_cell(told[city][h]) if h in told[city] else Text('–') for h in horizons]
+        cells = [expected_cell(forecasts[city][h]) if h in forecasts[city] else Text('–') for h in horizons]
         table.add_row(Text(city), f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']),
                       *cells, count(f['added']))
-    every = [f for by_horizon in told.values() for f in by_horizon.values()]
+    every = [f for by_horizon in forecasts.values() for f in by_horizon.values()]
     used = sorted({CATEGORIES.index(f['category']) for f in every if f['category']})
     table.caption, table.caption_justify = ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used), 'left'
     return table

@@ -25,7 +25,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .source import choose_source
-from ..core import addressable, AqwError, data_root, KINDS, now, open_root, quoted, reports_root, Settings
+from ..core import addressable, AqwError, Broken, Busy, data_root, KINDS, now, open_root, quoted
+from ..core import reports_root, Settings, Unreachable, Unusable
 from ..pipeline import notebook_folder, one_run
 from ..store import FeatureStore
 from ..registry import shown_uri, sqlite_file
@@ -64,11 +65,11 @@ FILES = {'cities.yaml':'cities.yaml', '.env':'env.example', '.gitignore':'gitign
 def make_project(
     folder:Path   # A folder that exists or not
 )->list[Placed]:
-    "A project folder, or what is missing in one; `AqwError` where it cannot be."
+    "A project folder, or what is missing in one; `Unusable` or `Unreachable` where it cannot be."
     if addressable(folder).exists() and not folder.is_dir():
-        raise AqwError(f"{folder} is a file", "name a folder: aqw init my-city")
+        raise Unusable(f"{folder} is a file", "name a folder: aqw init my-city")
     if (folder/'nbs'/'pipelines').exists():
-        raise AqwError(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/",
+        raise Unusable(f"{folder} is a checkout of aq_workbench, whose notebooks are in nbs/",
                        "name another folder: aqw init my-city; to work here, copy .env.example to .env")
     try:
         assets = Path(str(files('aq_workbench')))/'assets'/'project'
@@ -76,8 +77,8 @@ def make_project(
         if Placed(folder/'.env', True) in placed: (folder/'.env').chmod(0o600)
         return placed + copy_notebooks(folder)
     except OSError as e:
-        raise AqwError(f"{folder} cannot become a project: {e.strerror}: {e.filename}",
-                       "name a folder that you may write to") from e
+        raise Unreachable(f"{folder} cannot become a project: {e.strerror}: {e.filename}",
+                          "name a folder that you may write to") from e
 
 # %% ../../nbs/16_commands/06_project.ipynb #d6c7b09d
 NEXT = {'aqw doctor':'is everything in place?', 'aqw run':'all of it: live with a key in .env, else simulated',
@@ -184,11 +185,11 @@ def kinds_for(
     source:str='',      # Kind of source; empty: all
     *, runs:bool=False  # The runs too
 )->list[str]:           # Kinds of source
-    "The kinds to delete; `AqwError` for an unknown source, a place that lies elsewhere, or a root not to be used."
+    "The kinds to delete; `Unusable` for an unknown source, a place that lies elsewhere, or a root not to be used."
     kinds = list(KINDS) if source in ('', 'auto') else [choose_source(source, settings=settings)[0]]
     for p in [settings.home/'data'/k for k in kinds] + [reports_root(settings)/'runs']*runs:
         if p.resolve() != p:
-            raise AqwError(f"{p} is a link to {p.resolve()}; nothing was deleted",
+            raise Unusable(f"{p} is a link to {p.resolve()}; nothing was deleted",
                            "delete what it leads to yourself, or remove the link")
     for kind in kinds: open_root(settings.model_copy(update={'source':kind}))
     return kinds
@@ -200,8 +201,8 @@ def losses(
 )->list[Loss]:          # None that is empty or holds only the root's mark
     "What a reset would delete."
     kinds = kinds_for(settings, source, runs=runs)
-    found = [root_loss(settings.model_copy(update={'source':k})) for k in kinds] + [runs_loss(settings, kinds)]*runs
-    return [loss for loss in found if {p.name for p in loss.paths} - {'aqw.json'}]
+    every = [root_loss(settings.model_copy(update={'source':k})) for k in kinds] + [runs_loss(settings, kinds)]*runs
+    return [loss for loss in every if {p.name for p in loss.paths} - {'aqw.json'}]
 
 # %% ../../nbs/16_commands/06_project.ipynb #b0987b71
 def losses_table(
@@ -227,7 +228,7 @@ def back_up(
     losses:list[Loss],   # What will be deleted
     home:Path            # Home folder
 )->Path:                 # home/backups/20261123-101500.zip
-    "A zip of everything that will be deleted; `AqwError` where it cannot be written and read again."
+    "A zip of what will be deleted; `Unreachable` where it cannot be written, `Broken` where it cannot be read again."
     path = home/'backups'/f'{now():%Y%m%d-%H%M%S}.zip'
     try:
         path.parent.mkdir(exist_ok=True)
@@ -236,23 +237,23 @@ def back_up(
                 if not p.is_symlink(): archive.write(p, p.relative_to(home))
         with ZipFile(path) as archive: bad = archive.testzip()
     except OSError as e:
-        raise AqwError(f"the backup {path} could not be written: {e.strerror}; nothing was deleted",
-                       "free some space, or leave --backup out") from e
+        raise Unreachable(f"the backup {path} could not be written: {e.strerror}; nothing was deleted",
+                          "free some space, or leave --backup out") from e
     if bad:
-        raise AqwError(f"the backup {path} cannot be read again at {bad}; nothing was deleted",
-                       "check the disk, and try again")
+        raise Broken(f"the backup {path} cannot be read again at {bad}; nothing was deleted",
+                     "check the disk, and try again")
     return path
 
 # %% ../../nbs/16_commands/06_project.ipynb #9bf066f4
 def delete(
     paths:list[Path]   # Files, folders and links
 ):
-    "Delete; of a link only the link. `AqwError` names what would not go."
+    "Delete; of a link only the link. `Busy` names what would not go."
     for path in paths:
         try: rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         except OSError as e:
-            raise AqwError(f"{e.filename or path} could not be deleted: {e.strerror}",
-                           "close what uses it (a notebook, the dashboard, aqw mlflow), then try again") from e
+            raise Busy(f"{e.filename or path} could not be deleted: {e.strerror}",
+                       "close what uses it (a notebook, the dashboard, aqw mlflow), then try again") from e
 
 def reset_data(
     settings:Settings,   # Home
@@ -260,12 +261,12 @@ def reset_data(
     *, runs:bool=False,  # The runs too
     backup:bool=False    # Keep a copy
 )->Path|None:            # The backup
-    "Delete what is stored; `AqwError` while a run is at work."
+    "Delete what is stored; `Busy` while a run is at work."
     with ExitStack() as locks:
         for kind in kinds_for(settings, source, runs=runs):
             if data_root(there := settings.model_copy(update={'source':kind})).exists():
                 locks.enter_context(one_run(there))
-        found = losses(settings, source, runs=runs)
-        kept = back_up(found, settings.home) if backup and found else None
-        delete([p for loss in found for p in loss.paths])
+        doomed = losses(settings, source, runs=runs)
+        kept = back_up(doomed, settings.home) if backup and doomed else None
+        delete([p for loss in doomed for p in loss.paths])
     return kept

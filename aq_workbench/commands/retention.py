@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core import AqwError, data_root, KINDS, reports_root, Settings
+from ..core import data_root, KINDS, reports_root, Settings, Unusable
 from ..store import FeatureStore, READINGS
 from ..pipeline import one_run
 from .project import contents, delete, files_of
@@ -74,8 +74,8 @@ def read_runs(
     source:str=''       # Only this kind; empty: all, and those that were killed
 )->list[Run]:           # By name, so by time
     "What lies below reports/runs."
-    found = [read_run(p) for p in contents(reports_root(settings)/'runs')]
-    return [r for r in found if not source or r.kind == source]
+    stored = [read_run(p) for p in contents(reports_root(settings)/'runs')]
+    return [r for r in stored if not source or r.kind == source]
 
 # %% ../../nbs/16_commands/07_retention.ipynb #a1eedf23
 def newest(
@@ -118,11 +118,11 @@ def named_in_texts(
     home:Path   # Home folder
 )->dict[str, str]:   # Stamp of a run -> the text that names it
     "The runs that papers and notes name."
-    found = {}
+    named = {}
     for path in texts_of(home):
         for stamp in re.findall(r'(?<!\d)\d{8}-\d{6}(?=-)', path.read_text(encoding='utf-8', errors='replace')):
-            found.setdefault(stamp, path.relative_to(home).as_posix())
-    return found
+            named.setdefault(stamp, path.relative_to(home).as_posix())
+    return named
 
 # %% ../../nbs/16_commands/07_retention.ipynb #f9997523
 def versions_made(
@@ -229,10 +229,10 @@ def tidy_runs(
     source:str='',         # Only this kind
     *, dry_run:bool=True   # Only say what would go
 )->list[Fate]:             # Of all runs, as they were before
-    "Delete the runs that no rule keeps; `AqwError` while a run is at work, or where reports/runs lies elsewhere."
+    "Delete the runs that no rule keeps; `Busy` while a run is at work, `Unusable` where reports/runs lies elsewhere."
     folder = reports_root(settings)/'runs'
     if folder.resolve() != folder:
-        raise AqwError(f"{folder} is a link to {folder.resolve()}; nothing was deleted",
+        raise Unusable(f"{folder} is a link to {folder.resolve()}; nothing was deleted",
                        "delete what it leads to yourself, or remove the link")
     if dry_run: return judge_runs(settings, source)
     with ExitStack() as locks:

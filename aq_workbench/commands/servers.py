@@ -20,7 +20,7 @@ from time import monotonic, sleep
 import httpx
 from rich.console import Console
 
-from ..core import AqwError, city_slug, first_command, open_root, Settings, tracking_uri
+from ..core import city_slug, first_command, Missing, open_root, Settings, tracking_uri, Unusable
 from ..sandbox import listening, run_sandbox, SANDBOX_CITIES
 from ..registry import check_sqlite, knock, remedy, shown_uri, sqlite_file, SWITCHES
 
@@ -47,7 +47,7 @@ def call(
 def usable_port(
     port:int   # 0: any that is free
 )->int:
-    "A port that nobody uses; `AqwError` where the one that was asked for is taken."
+    "A port that nobody uses; `Busy` where the one that was asked for is taken."
     with listening(port) as bound: return bound.getsockname()[1]
 
 # %% ../../nbs/16_commands/05_servers.ipynb #5670c2ff
@@ -75,16 +75,16 @@ def mlflow_command(
     settings:Settings,         # Home, kind of source and perhaps an MLflow URI
     *, port:int                # On 127.0.0.1
 )->tuple[list[str], dict]:     # The command, and what its environment needs besides
-    "How to show the registry in a browser, for this machine only; `AqwError` where there is none to show."
+    "How to show the registry in a browser, for this machine only; `Missing` where there is none."
     uri, root = tracking_uri(settings), open_root(settings)
     path = sqlite_file(uri)
     if uri.startswith('http'):
-        raise AqwError(f"the registry is a server with pages of its own: {shown_uri(uri)}",
+        raise Unusable(f"the registry is a server with pages of its own: {shown_uri(uri)}",
                        "open that address in a browser")
     knock(uri, settings.timeout)
     if path and not path.exists():
-        raise AqwError(f"there is no MLflow database yet: {path}",
-                       f"train something first: {first_command(settings)}; or name another kind with --source")
+        raise Missing(f"there is no MLflow database yet: {path}",
+                      f"train something first: {first_command(settings)}; or name another kind with --source")
     try: path and check_sqlite(path)
     except sqlite3.Error as e: raise remedy(str(e), uri) from e
     command = [sys.executable, '-m', 'mlflow', 'ui', '--host', '127.0.0.1', '--port', str(port), '--workers', '1',
@@ -119,7 +119,7 @@ def serve_sandbox(
     console:Console,      # Where to print
     **options             # `stations`, `days`, `seed`
 ):
-    "Serve simulated cities until Ctrl-C; `AqwError` for a city nobody knows, or a port that is taken."
+    "Serve simulated cities until Ctrl-C; `Missing` for a city nobody knows, `Busy` for a port that is taken."
     names = tuple(c.strip() for c in cities.split(',') if c.strip()) or SANDBOX_CITIES
     with run_sandbox(port, cities=names, **options) as url:
         console.print(sandbox_words(url, names), highlight=False, soft_wrap=True)

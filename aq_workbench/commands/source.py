@@ -13,8 +13,8 @@ from typing import Annotated, Callable
 
 import typer
 
-from ..core import AqwError, city_slug, find_city, KINDS, load_command, newest_kind, quoted, Settings
-from ..core import spelled_like, typed_moment
+from ..core import AqwError, city_slug, find_city, KINDS, load_command, Missing, newest_kind, quoted
+from ..core import Settings, spelled_like, typed_moment, Unusable
 from ..store import cities_in, FeatureStore
 
 # %% ../../nbs/16_commands/03_source.ipynb #a040186a
@@ -33,7 +33,7 @@ def number_option(
     "A check of an option that is a number, before any work is done."
     def check(param:typer.CallbackParam, value:float):
         if value is None or least <= value <= most: return value
-        raise AqwError(f"{param.opts[0]} {value} is not possible", f"give a number from {least} to {most}")
+        raise Unusable(f"{param.opts[0]} {value} is not possible", f"give a number from {least} to {most}")
     return check
 
 Cities = Annotated[str, typer.Option('--cities', help='Names with commas between; by default those of cities.yaml')]
@@ -58,7 +58,7 @@ def choose_source(
     "The kind of source of a run and the reason for it."
     if source in KINDS: return source, 'you asked for it'
     if source not in ('', 'auto'):
-        raise AqwError(f"no source {source!r}", f"say --source with one of auto, {', '.join(KINDS)}")
+        raise Unusable(f"no source {source!r}", f"say --source with one of auto, {', '.join(KINDS)}")
     if path: return 'files', 'you named files'
     if settings.openaq_api_key.get_secret_value(): return 'live', 'OPENAQ_API_KEY is set'
     return 'sandbox', 'no OPENAQ_API_KEY is set; a free key from explore.openaq.org brings live data'
@@ -67,7 +67,7 @@ def choose_source(
 def settings_for(
     source:str=''   # Kind of source; empty: that of the newest run
 )->Settings:
-    "Settings of this call; `AqwError` for a source that does not exist."
+    "Settings of this call; `Unusable` for a source that does not exist."
     settings = Settings()
     return settings if source in ('', 'auto') else Settings(source=choose_source(source, settings=settings)[0])
 
@@ -112,9 +112,9 @@ def checked_source(
     "The source of a run after a check of the key; `AqwError` says what is wrong and how to go on."
     if kind != 'live': return kind, why, ''
     from aq_workbench.fetcher import check_key, skew_note
-    found = check_key(settings)
-    if found.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
-    return kind, f"{why}{skew_note(found.ahead)}{found.note and f'; for now, {found.note}'}", ''
+    answer = check_key(settings)
+    if answer.simulated: return 'sandbox', f'OPENAQ_URL leads to a sandbox: {settings.openaq_url}', settings.openaq_url
+    return kind, f"{why}{skew_note(answer.ahead)}{answer.note and f'; for now, {answer.note}'}", ''
 
 # %% ../../nbs/16_commands/03_source.ipynb #b32b64ab
 def stored_cities(
@@ -155,8 +155,8 @@ def stored_city(
     city:str,             # As it was typed
     *, settings:Settings  # Home and kind of source
 )->str:                   # As the store spells it
-    "The store's name of a city; `AqwError` says where else it is, or which names come near."
+    "The store's name of a city; `Missing` says where else it is, or which names come near."
     have = stored_cities(settings)
     if same := [c for c in have if city_slug(c) == city_slug(city)]: return same[0]
-    raise AqwError(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}",
-                   where_else(city, settings))
+    raise Missing(f"the {settings.source} store has no city {city!r}; it has {', '.join(have) or 'nothing yet'}",
+                  where_else(city, settings))

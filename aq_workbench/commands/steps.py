@@ -34,13 +34,13 @@ from rich.text import Text
 from ..api import create_app
 from .panel import BLOCKS
 from .servers import free_port, mlflow_command
-from ..core import AqwError, check_readings, data_root, now, Settings, utc
+from ..core import check_readings, data_root, now, Settings, Unreachable, utc
 from ..drift import DataDriftDetector
 from ..fetcher import LiveDataFetcher
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, split
 from ..monitor import city_hours, RetrainPolicy, watch_city
 from ..quality import flag_readings, usable
-from ..registry import ModelRegistry
+from ..registry import ModelRegistry, registered_name
 from ..sandbox import serving
 from ..store import city_asof, city_rows, FeatureStore, sync_live
 from ..training import flat_metrics, forecast_city, train_city, training_frame
@@ -54,15 +54,15 @@ cities:
 def demo_settings(
     home:Path   # Home of the person who looks; the walk takes the folder `demo` in it
 )->Settings:
-    "Settings of the walk's own home; `AqwError` where it cannot be written."
+    "Settings of the walk's own home; `Unreachable` where it cannot be written."
     place = Path(home).resolve()/'demo'
     try:
         place.mkdir(parents=True, exist_ok=True)
         (place/'cities.yaml').write_text(DEMO_CITIES, encoding='utf-8')
         (place/'.env').write_text('AQW_SOURCE=sandbox\n', encoding='utf-8')
     except OSError as e:
-        raise AqwError(f"the folder of the demo, {place}, cannot be written: {e.strerror}",
-                       "set AQW_HOME to a folder that you may write to") from e
+        raise Unreachable(f"the folder of the demo, {place}, cannot be written: {e.strerror}",
+                          "set AQW_HOME to a folder that you may write to") from e
     return Settings(home=place, source='sandbox', mlflow_tracking_uri='')
 
 # %% ../../nbs/16_commands/09_steps.ipynb #affeba57
@@ -70,12 +70,12 @@ def code_of(
     *functions:Callable   # Small ones, with a docstring and a `return` at the end
 )->str:
     "The lines of their bodies, without docstrings and `return`."
-    found = []
+    texts = []
     for source in (dedent(getsource(f)) for f in functions):
         body = [n for n in ast.parse(source).body[0].body if not isinstance(n, ast.Return)
                 and not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
-        found.append(dedent('\n'.join(source.splitlines()[body[0].lineno - 1:body[-1].end_lineno])))
-    return '\n'.join(found)
+        texts.append(dedent('\n'.join(source.splitlines()[body[0].lineno - 1:body[-1].end_lineno])))
+    return '\n'.join(texts)
 
 # %% ../../nbs/16_commands/09_steps.ipynb #2787bb84
 def look_at_cities(
@@ -130,10 +130,10 @@ def day_chart(
     "Up to a day of hours as a chart of text, 24 columns wide at most."
     last = hours['event_ts'].max()
     times = [last - timedelta(hours=h) for h in reversed(range(24))]
-    held, top = dict(hours.select('event_ts', 'value').iter_rows()), max(hours['value'].max(), 1)
+    values, top = dict(hours.select('event_ts', 'value').iter_rows()), max(hours['value'].max(), 1)
     def cell(t, line):
-        if t not in held: return '·' if line == 0 else ' '
-        return BLOCKS[max(0, min(8, round(8*lines*held[t]/top) - 8*line))]
+        if t not in values: return '·' if line == 0 else ' '
+        return BLOCKS[max(0, min(8, round(8*lines*values[t]/top) - 8*line))]
     label = lambda line: f'{top:.0f}' if line == lines - 1 else ''
     bars = lambda line: ' '.join(cell(t, line)*2 for t in times)
     rows = [f'{label(line):>6} │{bars(line)}' for line in reversed(range(lines))]
@@ -232,20 +232,22 @@ def scores_table(
 )->Table:
     "The forecaster's RMSE beside persistence's, a row a horizon."
     table = step_table('hours ahead', 'tried on', 'RMSE', 'persistence', 'better by', 'bias', 'in 90 % interval')
-    held = {(s['model'], s['horizon_h']): s for s in scores}
+    score = {(s['model'], s['horizon_h']): s for s in scores}
     for h in HORIZONS:
-        ours, theirs = held['forecaster', h], held['persistence', h]
+        ours, theirs = score['forecaster', h], score['persistence', h]
         table.add_row(str(h), f"{ours['n']:,}", f"{ours['rmse']:.2f}", f"{theirs['rmse']:.2f}", f"{ours['skill']:.0%}",
                       f"{ours['bias']:+.2f}", f"{ours['coverage90']:.0%}")
     return table
 
 # %% ../../nbs/16_commands/09_steps.ipynb #ef398a22
+REGRESSOR = registered_name('pm25_regressor', 'London')
+
 def show_training(
     synced:dict,   # From `load_history`
     result:dict    # From `learn`
 )->Group:
     "What came, what was learnt from it, and how good that is."
-    fit, test, version = result['fit'], result['test'], result['models']['pm25_regressor-london']
+    fit, test, version = result['fit'], result['test'], result['models'][REGRESSOR]
     days = lambda part: f"{utc(part['start']):%d %b} to {utc(part['end']):%d %b}"
     came = f"{synced['rows']:,} readings of {synced['stations']} stations came, {synced['added']:,} of them new."
     if result['trained']:
@@ -258,8 +260,6 @@ def show_training(
                  note('RMSE and bias in µg/m³ of PM2.5, on the same hours for both'))
 
 # %% ../../nbs/16_commands/09_steps.ipynb #ccb4e796
-REGRESSOR = 'pm25_regressor-london'
-
 def parts_of(
     store:FeatureStore,   # London's readings
     result:dict           # From `learn`
@@ -312,9 +312,9 @@ def show_versions(
         table.add_row(str(v['version']), v['stage'], f"{v['created']:%d %b %H:%M:%S}",
                       *(f"{v[f'rmse_{h}h']:.2f}" for h in HORIZONS))
     newest = versions.iloc[0]
-    said = (f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges it: "
-            f"{comparison(newest, champion['metrics'])}")
-    return Group(table, Text(said),
+    message = (f"\nVersion {champion['version']} serves ({champion['stage']}). Version {newest['version']} challenges "
+               f"it: {comparison(newest, champion['metrics'])}")
+    return Group(table, Text(message),
                  note('aqw mlflow shows all of it in the browser; aqw demo --step 4 --open does so now'))
 
 # %% ../../nbs/16_commands/09_steps.ipynb #53298689
@@ -338,8 +338,8 @@ def mlflow_page(
     try:
         while not answers(url):
             if server.poll() is not None:
-                raise AqwError(f"MLflow's pages did not start (exit code {server.returncode})",
-                               "leave --open out and go on; aqw mlflow shows what is wrong")
+                raise Unreachable(f"MLflow's pages did not start (exit code {server.returncode})",
+                                  "leave --open out and go on; aqw mlflow shows what is wrong")
             time.sleep(.2)
         yield url
     finally:

@@ -2,7 +2,8 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "errors": ["AqwError", "Broken", "Busy", "machine_error", "Missing", "quoted", "Unreachable", "Unusable"],
+    "errors": ["AqwError", "Broken", "Busy", "error_names", "machine_error", "Missing", "quoted", "reworded", "Unreachable",
+               "Unusable"],
     "methods": ["patch"],
     "paths": ["addressable", "below", "path_name", "typed_path", "unprintable"],
     "settings": ["check_mark", "clock_note", "data_root", "KINDS", "mark_root", "new_mark", "newest_kind", "now",

@@ -165,7 +165,7 @@ def check_readings(
     df = ids_as_text(df)
     lost = [c for c in REQUIRED if c not in df.columns]
     if lost:
-        raise Unusable(f"readings lack {lost}; got {sorted(df.columns)}",
+        raise Unusable(f"columns missing from the readings: {lost}; got {sorted(df.columns)}",
                        "rename the columns, or describe the file in a mapping file")
     df = our_parameters(df)
     for name, default in DEFAULTS.items():

@@ -291,7 +291,7 @@ def check_mark(
 def open_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which may not exist yet
-    "The data root; `AqwError` where it may not be used."
+    "The data root; `Unusable` where it belongs to another kind of source, `Unreachable` where it cannot be read."
     root = data_root(settings)
     try: data = (root/'aqw.json').read_bytes() if (root/'aqw.json').exists() else None
     except OSError as e:
@@ -304,7 +304,7 @@ def open_root(
 def mark_root(
     settings:Settings   # Home and kind of source
 )->Path:                # The data root, which exists now
-    "The data root, made and marked where it is new; `AqwError` where it may not be used or cannot be written."
+    "The data root, made and marked where it is new; `Unusable` or `Unreachable` where it cannot be."
     root = open_root(settings)
     draft = root/f'aqw.json.{os.getpid()}'
     if (root/'aqw.json').exists(): return root

@@ -23,7 +23,7 @@ import altair as alt
 import ipywidgets as widgets
 import polars as pl
 
-from ..core import AqwError, first_command, how_old, load_command, now, patch, quoted, Settings
+from ..core import AqwError, first_command, how_old, load_command, Missing, now, patch, quoted, Settings
 from ..training import issued_cities, newest_forecasts, recent_outcomes
 from ..monitor import daily_error, last_verdict, performance
 from ..drift import drift_rows
@@ -35,9 +35,9 @@ from ..store import city_rows, FeatureStore
 def forecast_cities(
     settings:Settings   # Home and kind of source
 )->list[str]:           # Cities that have forecasts, by name
-    "The cities that the page can show; `AqwError` when there are none."
+    "The cities that the page can show; `Missing` when there are none."
     if names := list(issued_cities(FeatureStore(settings)).values()): return names
-    raise AqwError('There are no forecasts yet.', f'Run `{first_command(settings)}` and reload this page.')
+    raise Missing('There are no forecasts yet.', f'Run `{first_command(settings)}` and reload this page.')
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #be3ee50c
 class CityData(NamedTuple):
@@ -59,15 +59,15 @@ def load_city(
     at:datetime,         # The present
     *, days:int=30       # Days of forecasts
 )->CityData:
-    "All that the page shows of a city; `AqwError` when its measurements are not there."
+    "All that the page shows of a city; `Missing` when its measurements are not there."
     store = FeatureStore(settings)
     newest = newest_forecasts(store, city, asof=at).row(0, named=True)
     since = newest['issued_at'] - timedelta(days=days)
     pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25', start=since - timedelta(days=3),
                      asof=at).collect()
     if pm25.is_empty():
-        raise AqwError(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}",
-                       f"load them again: {load_command(city, settings, 'fetch')}")
+        raise Missing(f"the store has forecasts of {city} but no measurements since {since:%Y-%m-%d}",
+                      f"load them again: {load_command(city, settings, 'fetch')}")
     joined = recent_outcomes(store, city, version=newest['version'], since=since, asof=at)
     names = dict(pm25.select(pl.col('location').fill_null(pl.col('location_id')), 'location_id').unique()
                  .sort('location').iter_rows())

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, now, parameter_name, patch, reports_root, Settings, UNITS
+from ..core import Missing, now, parameter_name, patch, reports_root, Settings, UNITS, Unusable
 from .two_samples import adjust, chi2_test, ks_test, wasserstein_effect
 
 # %% ../../nbs/09_drift/01_detector.ipynb #8116fdb1
@@ -32,10 +32,10 @@ def find_column(
     ours = parameter_name(feature)
     same = [c for c in names if c == feature] or [c for c in names if ours and parameter_name(c) == ours]
     if not same:
-        raise AqwError(f"the {whose} data lacks {feature!r}; got {sorted(names)}",
-                       "name a column that both frames have")
+        raise Missing(f"{feature!r} is missing from the {whose} data; got {sorted(names)}",
+                      "name a column that both frames have")
     if len(same) > 1:
-        raise AqwError(f"the {whose} data has {same}, which all mean {feature!r}", "keep one of these columns")
+        raise Unusable(f"the {whose} data has {same}, which all mean {feature!r}", "keep one of these columns")
     return same[0]
 
 # %% ../../nbs/09_drift/01_detector.ipynb #46083435
@@ -48,7 +48,7 @@ def feature_values(
     column = df[find_column(df, feature, whose)]
     try: values = pl.from_pandas(column) if isinstance(df, pd.DataFrame) else column
     except (pl.exceptions.PolarsError, TypeError, ValueError) as e:
-        raise AqwError(f"{feature!r} mixes kinds of values in the {whose} data: {e}",
+        raise Unusable(f"{feature!r} mixes kinds of values in the {whose} data: {e}",
                        "make the column all numbers or all text") from e
     return (values.fill_nan(None) if values.dtype.is_float() else values).alias(feature)
 
@@ -56,9 +56,9 @@ def feature_values(
 def as_numbers(
     values:pl.Series   # One feature
 )->pl.Series:          # Float64 without nulls
-    "The numbers of a numeric feature; `AqwError` for text, truth values and times."
+    "The numbers of a numeric feature; `Unusable` for text, truth values and times."
     if not values.dtype.is_numeric() and values.null_count() < len(values):
-        raise AqwError(f"numeric feature {values.name!r} holds {values.dtype}, such as "
+        raise Unusable(f"numeric feature {values.name!r} holds {values.dtype}, such as "
                        f"{values.drop_nulls().head(3).to_list()}",
                        "put it under categorical_features, or turn it into numbers")
     return values.drop_nulls().cast(pl.Float64)
@@ -68,10 +68,10 @@ def as_labels(
     reference:pl.Series,         # One feature
     current:pl.Series            # The same feature
 )->tuple[pl.Series, pl.Series]:  # Both Float64 or both text, without nulls
-    "The labels of a categorical feature; `AqwError` where one frame has numbers and the other text."
+    "The labels of a categorical feature; `Unusable` where one frame has numbers and the other text."
     numeric = [s.dtype.is_numeric() or s.dtype == pl.Boolean for s in (reference, current) if s.null_count() < len(s)]
     if len(set(numeric)) > 1:
-        raise AqwError(f"categorical feature {reference.name!r} holds {reference.dtype} in the reference and "
+        raise Unusable(f"categorical feature {reference.name!r} holds {reference.dtype} in the reference and "
                        f"{current.dtype} in the current data", "write the labels in the same way in both")
     kind = pl.Float64 if numeric and numeric[0] else pl.String
     return tuple(s.drop_nulls().cast(kind) for s in (reference, current))
@@ -83,11 +83,11 @@ def check_frame(
     df:object,   # What the caller gave
     whose:str    # 'reference' or 'current'
 )->None:         # Nothing: it raises or it does not
-    "`AqwError` for what is no frame, or has fewer than `MIN_ROWS` rows."
+    "`Unusable` for what is no frame, `Missing` for fewer than `MIN_ROWS` rows."
     if not isinstance(df, (pd.DataFrame, pl.DataFrame)):
-        raise AqwError(f"the {whose} data is a {type(df).__name__}", "give a pandas or polars DataFrame")
+        raise Unusable(f"the {whose} data is a {type(df).__name__}", "give a pandas or polars DataFrame")
     if len(df) < MIN_ROWS:
-        raise AqwError(f"the {whose} data has {len(df)} rows, at least {MIN_ROWS} are needed", "take a longer window")
+        raise Missing(f"the {whose} data has {len(df)} rows, at least {MIN_ROWS} are needed", "take a longer window")
 
 # %% ../../nbs/09_drift/01_detector.ipynb #2215d0b3
 def why_not(
@@ -164,16 +164,16 @@ def feature_kinds(
     numeric:Iterable[str]|str|None,      # Names, or one name
     categorical:Iterable[str]|str|None   # Names, or one name
 )->dict[str, bool]:                      # Feature -> is it categorical, in the caller's order and spelling
-    "The features to test; `AqwError` for none, or one that is named twice."
+    "The features to test; `Unusable` for none, or one that is named twice."
     listed = lambda names: [names] if isinstance(names, str) else list(names if names is not None else ())
     numbers, labels = listed(numeric), listed(categorical)
     asked = numbers + labels
-    if not asked: raise AqwError("no features were named", "give numeric_features=[...] or categorical_features=[...]")
+    if not asked: raise Unusable("no features were named", "give numeric_features=[...] or categorical_features=[...]")
     if not all(isinstance(f, str) for f in asked):
-        raise AqwError(f"features are named by text; got {asked}", "give the columns names")
+        raise Unusable(f"features are named by text; got {asked}", "give the columns names")
     meant = [parameter_name(f) or f for f in asked]
     twice = [f for f, m in zip(asked, meant) if meant.count(m) > 1]
-    if twice: raise AqwError(f"features named twice: {twice}", "name each once, as a number or as a category")
+    if twice: raise Unusable(f"features named twice: {twice}", "name each once, as a number or as a category")
     return {**dict.fromkeys(numbers, False), **dict.fromkeys(labels, True)}
 
 # %% ../../nbs/09_drift/01_detector.ipynb #f378c9d8
@@ -194,12 +194,12 @@ def gather_entries(
     current:pd.DataFrame|pl.DataFrame,     # Rows of the window
     kinds:dict                             # Feature -> is it categorical
 )->tuple[dict, dict]:                      # Entries by feature; reasons by feature that could not be tested
-    "Test every feature; `AqwError` when none can be."
+    "Test every feature; `Missing` when none can be."
     check_frame(reference, 'reference'), check_frame(current, 'current')
     pairs = {f: (feature_values(reference, f, 'reference'), feature_values(current, f, 'current')) for f in kinds}
     results = {f: feature_entry(a, b, kinds[f]) for f, (a, b) in pairs.items()}
     entries, not_tested = ({f: e for f, e in results.items() if isinstance(e, kind)} for kind in (dict, str))
-    if not entries: raise AqwError(f"no feature can be tested: {not_tested}", "take a longer window or other features")
+    if not entries: raise Missing(f"no feature can be tested: {not_tested}", "take a longer window or other features")
     return entries, not_tested
 
 # %% ../../nbs/09_drift/01_detector.ipynb #20496dc7
@@ -211,7 +211,7 @@ def drift_report(
 )->dict:                                   # See `DataDriftDetector.detect_drift`
     "Test every feature and gather the report."
     if not 0 < threshold < 1:
-        raise AqwError(f"the drift threshold is {threshold}", "give a level between 0 and 1, such as 0.05")
+        raise Unusable(f"the drift threshold is {threshold}", "give a level between 0 and 1, such as 0.05")
     entries, not_tested = gather_entries(reference, current, kinds)
     adjusted = adjust([e['p_value'] for e in entries.values()])
     features = {f: {**e, 'p_adjusted': p, 'drift': p <= threshold} for (f, e), p in zip(entries.items(), adjusted)}
@@ -230,7 +230,7 @@ def detect_drift(
     numeric_features:Iterable[str]|str=(),      # Names of numeric columns
     categorical_features:Iterable[str]|str=()   # Names of columns of categories
 )->dict:                                        # JSON-able: summary, drifted_features, features, not_tested, warning
-    "Test each feature; `AqwError` where one is missing, has the wrong kind, or none can be tested."
+    "Test each feature; `Missing` where one is not there or none can be tested, `Unusable` for a wrong kind."
     kinds = feature_kinds(numeric_features, categorical_features)
     return drift_report(self.reference_data, current_data, kinds, self.threshold)
 
@@ -300,7 +300,7 @@ def write_report_json(
     "Write strict JSON, whole or not at all."
     try: text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as e:
-        raise AqwError(f"the report is not strict JSON: {e}", "save what detect_drift returned, unchanged") from e
+        raise Unusable(f"the report is not strict JSON: {e}", "save what detect_drift returned, unchanged") from e
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}')

@@ -266,9 +266,9 @@ def detect_format(
     header = read_header(path)
     if known := next((f for f, signs in SIGNS.items() if {*signs} <= {*header}), None): return known
     if 'date' in header and {*UNITS} & {*header}: return 'openair'
-    lack = {f: [s for s in signs if s not in header] for f, signs in SIGNS.items() if {*signs} & {*header}}
-    near = min(lack, key=lambda f: len(lack[f])/len(SIGNS[f]), default=None)
-    hint = f"; nearest is {near}, which needs {lack[near]} too" if near else ''
+    lost = {f: [s for s in signs if s not in header] for f, signs in SIGNS.items() if {*signs} & {*header}}
+    near = min(lost, key=lambda f: len(lost[f])/len(SIGNS[f]), default=None)
+    hint = f"; nearest is {near}, which needs {lost[near]} too" if near else ''
     raise Unusable(f"{Path(path).name} is in no known format: it has {header}{hint}",
                    f"known are {', '.join([*SIGNS, 'openair'])}; else {HOW}")
 

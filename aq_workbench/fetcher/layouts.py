@@ -100,7 +100,7 @@ def need_columns(
     "`Unusable` that names the columns that are missing and those that came."
     lost, came = [c for c in columns if c not in lines.columns], [c for c in lines.columns if c[:1] != '#']
     if lost:
-        raise Unusable(f"{name} lacks the columns {lost}; it has {came}",
+        raise Unusable(f"{name}: the columns {lost} are missing; it has {came}",
                        "rename the columns, or describe the file in a mapping file")
 
 # %% ../../nbs/03_fetcher/02_layouts.ipynb #514e107c

@@ -10,7 +10,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from ..core import AqwError
+from ..core import Broken, Missing
 
 # %% ../../nbs/06_models/05_bundle.ipynb #4805c136
 def manifest_text(
@@ -40,21 +40,21 @@ def write_bundle(
 def check_manifest(
     folder:Path   # A bundle
 )->list[str]:     # Its files
-    "The files of a bundle; `AqwError` names those that changed or are missing."
+    "The files of a bundle; `Broken` names those that changed or are missing."
     rescue = "restore the folder from where it was saved, or train again"
     try: listed = json.loads(text := (folder/'manifest.json').read_bytes())
-    except (OSError, ValueError) as e: raise AqwError(f"{folder} has no readable manifest.json: {e}", rescue) from e
+    except (OSError, ValueError) as e: raise Broken(f"{folder} has no readable manifest.json: {e}", rescue) from e
     now = manifest_text(folder, listed)
     if now.encode() != text:
         changed = [n for n in listed if json.loads(now).get(n) != listed[n]] or ['manifest.json']
-        raise AqwError(f"{folder} is not as it was saved: {changed} changed or missing", rescue)
+        raise Broken(f"{folder} is not as it was saved: {changed} changed or missing", rescue)
     return list(listed)
 
 # %% ../../nbs/06_models/05_bundle.ipynb #38a2fbd3
 def read_bundle(
     folder:str|Path      # A bundle
 )->tuple[dict, dict]:    # What it is about, and its boosters by horizon
-    "Read a bundle; `AqwError` names a file that changed or is missing."
+    "Read a bundle; `Broken` names a file that changed or is missing."
     import lightgbm as lgb
     folder = Path(folder)
     names = [n for n in check_manifest(folder) if n.startswith('booster_')]
@@ -67,12 +67,12 @@ def booster_of(
     model,   # A Forecaster or AqiClassifier, perhaps not fitted
     h:int    # Hours ahead
 ):           # A lightgbm.Booster
-    "The booster of a horizon; `AqwError` where the model is not fitted or has no such horizon."
+    "The booster of a horizon; `Missing` where the model is not fitted or has no such horizon."
     if not hasattr(model, 'boosters_'):
-        raise AqwError(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
+        raise Missing(f"this {type(model).__name__} is not fitted", "call .fit(frame) first")
     if h not in model.boosters_:
-        raise AqwError(f"no model for {h} h ahead; there are {sorted(model.boosters_)}",
-                       "ask for one of these, or train with that horizon")
+        raise Missing(f"no model for {h} h ahead; there are {sorted(model.boosters_)}",
+                      "ask for one of these, or train with that horizon")
     return model.boosters_[h]
 
 # %% ../../nbs/06_models/05_bundle.ipynb #54f53f4a

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from ..core import AqwError
+from ..core import Missing
 from .baselines import persistence, same_hour_yesterday
 from .classifier import AqiClassifier, category_of
 from .forecaster import Forecaster
@@ -91,11 +91,11 @@ def scorable(
     test:pl.DataFrame,  # Features and targets
     h:int               # Hours ahead
 )->pl.DataFrame:        # Its rows that every model can forecast and that have an outcome
-    "Rows to score a horizon on; `AqwError` where there are none."
+    "Rows to score a horizon on; `Missing` where there are none."
     rows = test.filter(pl.col('pm25').is_not_null(), pl.col(f'y_{h}').is_not_null())
     if rows.is_empty():
-        raise AqwError(f"no row of the test has an outcome {h} h later; it has {test.height} rows",
-                       "test on hours whose outcome is in the store")
+        raise Missing(f"no row of the test has an outcome {h} h later; it has {test.height} rows",
+                      "test on hours whose outcome is in the store")
     return rows
 
 # %% ../../nbs/06_models/09_evaluate.ipynb #e5bf2109

@@ -13,7 +13,7 @@ from math import pi
 
 import polars as pl
 
-from ..core import AqwError, POLLUTANTS, source_lag, WEATHER
+from ..core import Missing, POLLUTANTS, source_lag, WEATHER
 from ..quality import usable
 
 # %% ../../nbs/06_models/00_features.ipynb #7eb02402
@@ -31,15 +31,15 @@ def known_at()->pl.Expr:   # From `event_ts`, `available_ts` and `source`
 def known_hours(
     readings:pl.DataFrame   # Readings, long
 )->pl.DataFrame:            # location_id, issued_at (the hour when it was known), parameter, value
-    "Usable hourly measurements that came on time; `AqwError` where no hourly PM2.5 is left."
+    "Usable hourly measurements that came on time; `Missing` where no hourly PM2.5 is left."
     on_time = known_at() <= pl.col('event_ts') + source_lag()
     measured = ~pl.col('source').str.starts_with('weather-forecast')
     hourly = readings.filter(usable(), on_time, measured, pl.col('period_min') == 60, pl.col('value').is_not_null())
     if 'pm25' not in hourly['parameter']:
         came = {name: readings[name].unique().sort().to_list() for name in ('parameter', 'period_min')}
-        raise AqwError(f"no usable hourly PM2.5; {readings.height} rows came, parameters {came['parameter']}, "
-                       f"averaging times {came['period_min']} min",
-                       "bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
+        raise Missing(f"no usable hourly PM2.5; {readings.height} rows came, parameters {came['parameter']}, "
+                      f"averaging times {came['period_min']} min",
+                      "bring hourly PM2.5: a daily mean (1440 min) cannot be forecast by the hour")
     return hourly.select('location_id', 'parameter', 'value', issued_at=ceil_hour(known_at()))
 
 # %% ../../nbs/06_models/00_features.ipynb #d856bc98
@@ -152,7 +152,7 @@ FEATURES = [*NOW, *(e.meta.output_name() for e in BEFORE)]
 def build_features(
     readings:pl.DataFrame   # Readings, long: rows of one city that were on time
 )->pl.DataFrame:            # location_id, issued_at and the columns of `FEATURES`, one row for each station and hour
-    "Features on a whole hourly grid, each from what was known at `issued_at`; `AqwError` without hourly PM2.5."
+    "Features on a whole hourly grid, each from what was known at `issued_at`; `Missing` without hourly PM2.5."
     grid = city_grid(wide_hours(known_hours(readings)))
     frame = add_city(add_hour(grid)).with_columns(BEFORE)
     rest = [c for c in FEATURES if c != 'pm25']

@@ -9,25 +9,25 @@ __all__ = ['MIN_HOURS', 'MIN_DAYS', 'LEARNER', 'SIDE_BY_SIDE', 'matrix', 'TooLit
 import numpy as np
 import polars as pl
 
-from ..core import AqwError
+from ..core import Missing
 
 # %% ../../nbs/06_models/03_learner.ipynb #8c08a2f4
 def matrix(
     frame:pl.DataFrame,  # Features
     names:list[str]      # The columns, in the model's order
 )->np.ndarray:           # 32-bit floats, NaN for null
-    "The model's columns as numbers; `AqwError` names those that `frame` does not have."
+    "The model's columns as numbers; `Missing` names those that `frame` does not have."
     lost = [c for c in names if c not in frame.columns]
     if lost:
-        raise AqwError(f"the frame lacks the features {lost}; it has {len(frame.columns)} columns",
-                       "build it with build_features, for training and for serving")
+        raise Missing(f"the features {lost} are missing from the frame; it has {len(frame.columns)} columns",
+                      "build it with build_features, for training and for serving")
     return frame.select(pl.col(names).cast(pl.Float32)).to_numpy()
 
 # %% ../../nbs/06_models/03_learner.ipynb #20afc24e
 MIN_HOURS = 60*24   # The least number of hours with an outcome
 MIN_DAYS = 77       # Of a whole history: `MIN_HOURS`, a day before the test, and the fifth that the test takes
 
-class TooLittle(AqwError):
+class TooLittle(Missing):
     "A history that is too short to learn from."
 
 # %% ../../nbs/06_models/03_learner.ipynb #7b84dd81

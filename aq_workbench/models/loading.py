@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 
 from ..aqi import CATEGORIES
-from ..core import AqwError, as_polars, patch
+from ..core import as_polars, patch, Unusable
 from .bundle import read_bundle
 from .classifier import AqiClassifier
 from .forecaster import Forecaster
@@ -21,11 +21,11 @@ from .forecaster import Forecaster
 def load_bundle(
     folder:str|Path             # A bundle
 )->Forecaster|AqiClassifier:
-    "Load a saved model; `AqwError` where a byte of it has changed or is missing."
+    "Load a saved model; `Broken` where a byte of it has changed or is missing."
     about, boosters = read_bundle(folder)
     kinds = {'Forecaster': Forecaster, 'AqiClassifier': AqiClassifier}
     if (kind := about.pop('kind')) not in kinds:
-        raise AqwError(f"{folder} holds a {kind!r}, which this version does not know", "update aq_workbench")
+        raise Unusable(f"{folder} holds a {kind!r}, which this version does not know", "update aq_workbench")
     model = kinds[kind]()
     vars(model).update(about, boosters_=boosters)
     return model

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ..core import AqwError, now, patch, reports_root, Settings
+from ..core import Broken, Missing, now, patch, reports_root, Settings, Unusable
 from ..models import score
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #162fe2c1
@@ -25,11 +25,11 @@ def scalar_of(
     value:object,  # A number or text, perhaps of numpy, perhaps an array of one
     what:str       # For the error: 'prediction' or 'actual'
 )->float|str:      # A Python float, or text
-    "A plain number or a class name; `AqwError` for anything else, infinity included."
+    "A plain number or a class name; `Unusable` for anything else, infinity included."
     if hasattr(value, 'item') and getattr(value, 'size', 1) == 1: value = value.item()
     if isinstance(value, str): return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isinf(value):
-        raise AqwError(f"the {what} is {value!r}, a {type(value).__name__}",
+        raise Unusable(f"the {what} is {value!r}, a {type(value).__name__}",
                        "log a finite number, or text for a class, one prediction a call")
     return float(value)
 
@@ -48,7 +48,7 @@ def class_probabilities(
     p = {class_label(scalar_of(k, 'class')): scalar_of(v, 'probability') for k, v in shares.items()}
     numbers = all(isinstance(v, float) and 0 <= v <= 1 for v in p.values())
     if not (numbers and abs(sum(p.values()) - 1) < .01):
-        raise AqwError(f"the probabilities are {p}", "give each class a number between 0 and 1, with the sum 1")
+        raise Unusable(f"the probabilities are {p}", "give each class a number between 0 and 1, with the sum 1")
     return p
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #f54ef22a
@@ -59,7 +59,7 @@ def jsonable(
     def plain(value): return value.isoformat() if hasattr(value, 'isoformat') else value.item()
     try: return json.loads(json.dumps(metadata, default=plain, allow_nan=False))
     except (TypeError, ValueError, AttributeError) as e:
-        raise AqwError(f"the metadata cannot be written as JSON: {metadata}",
+        raise Unusable(f"the metadata cannot be written as JSON: {metadata}",
                        "use numbers, text, lists and dicts") from e
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #8057576e
@@ -70,7 +70,7 @@ def checked_pair(
     "Prediction and outcome, plain and of one kind."
     predicted, came = scalar_of(prediction, 'prediction'), None if actual is None else scalar_of(actual, 'actual')
     if isinstance(predicted, float) and math.isnan(predicted):
-        raise AqwError("the prediction is NaN", "find out why the model gave no number before logging it")
+        raise Unusable("the prediction is NaN", "find out why the model gave no number before logging it")
     if isinstance(came, float) and math.isnan(came): came = None
     return predicted, came
 
@@ -87,7 +87,7 @@ def prediction_record(
         metadata['probabilities'] = class_probabilities(metadata['probabilities'])
         predicted, came = class_label(predicted), None if came is None else class_label(came)
     if came is not None and type(came) is not type(predicted):
-        raise AqwError(f"predicted {predicted!r} but the outcome is {came!r}",
+        raise Unusable(f"predicted {predicted!r} but the outcome is {came!r}",
                        "log both as numbers or both as class names")
     return {'created_ts': at.isoformat(), 'prediction': predicted, 'actual': came, 'metadata': jsonable(metadata)}
 
@@ -134,14 +134,14 @@ def window_metrics(
     window_size:int       # Predictions with an outcome that count, the newest
 )->dict:                  # As `number_metrics` or `class_metrics`
     "Scores of the last predictions that have an outcome."
-    if window_size < 1: raise AqwError(f"the window is {window_size} predictions long", "give at least 1")
+    if window_size < 1: raise Unusable(f"the window is {window_size} predictions long", "give at least 1")
     known = [r for r in records if r['actual'] is not None][-window_size:]
     if not known:
-        raise AqwError(f"none of {len(records)} logged predictions has an outcome",
-                       "log predictions together with what came")
+        raise Missing(f"none of {len(records)} logged predictions has an outcome",
+                      "log predictions together with what came")
     kinds = {type(r['prediction']) for r in known}
     if len(kinds) > 1:
-        raise AqwError("the window mixes numbers and classes", "give each model a monitor and a path of its own")
+        raise Unusable("the window mixes numbers and classes", "give each model a monitor and a path of its own")
     return class_metrics(known) if kinds == {str} else number_metrics(known)
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #afea7507
@@ -150,13 +150,13 @@ LOGGED = ('created_ts', 'prediction', 'actual', 'metadata')
 def read_log(
     path:Path       # A file of `save_logs`
 )->list[dict]:      # Records, oldest first
-    "The saved records; `AqwError` names the line that is none."
-    if not path.exists(): raise AqwError(f"there is no log {path}", "save one first, or name its path")
+    "The saved records; `Broken` names the line that is none."
+    if not path.exists(): raise Missing(f"there is no log {path}", "save one first, or name its path")
     lines, records = path.read_text(encoding='utf-8').split('\n'), []
     for i, line in enumerate(filter(None, lines), 1):
         try: records.append({key: json.loads(line)[key] for key in LOGGED})
         except (ValueError, KeyError, TypeError) as e:
-            raise AqwError(f"line {i} of {path.name} is no record of a prediction", "repair or remove that line") from e
+            raise Broken(f"line {i} of {path.name} is no record of a prediction", "repair or remove that line") from e
     return records
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #677a34cd

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..core import AqwError, city_slug, kind_option, POLLUTANTS, quoted, Settings, utc, WEATHER
+from ..core import Broken, city_slug, kind_option, Missing, POLLUTANTS, quoted, Settings, utc, WEATHER
 from ..drift import DataDriftDetector
 from ..training import recent_outcomes
 from .outcomes import performance
@@ -59,8 +59,8 @@ def drift_of(
     season = same_season(trained, asof=asof, days=days)
     reference, kind = (season, 'same season') if season.height >= current.height else (trained, 'whole training')
     if reference.is_empty() or current.is_empty():
-        raise AqwError(f"no hours to compare: {reference.height} of the training, {current.height} of the last {days} "
-                       f"days", "fetch newer data, or choose another asof")
+        raise Missing(f"no hours to compare: {reference.height} of the training, {current.height} of the last {days} "
+                      f"days", "fetch newer data, or choose another asof")
     features = [p for p in (*POLLUTANTS, *WEATHER) if p in hours.columns]
     report = DataDriftDetector(reference.to_pandas(), threshold=threshold).detect_drift(current.to_pandas(), features)
     return {**report, 'reference': kind, 'window_days': days}
@@ -125,8 +125,8 @@ def watch_city(
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, champion = city_asof(store, city, asof), registry.champion('pm25_regressor', city=city)
     if champion is None:
-        raise AqwError(f"no model of {city!r} to watch",
-                       f"train one: aqw train --cities {quoted(city)}{kind_option(settings)}")
+        raise Missing(f"no model of {city!r} to watch",
+                      f"train one: aqw train --cities {quoted(city)}{kind_option(settings)}")
     hours = city_hours(city_rows(store, city, asof=moment).collect())
     drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days,
                      threshold=settings.drift_threshold)
@@ -155,5 +155,5 @@ def last_verdict(
     if not rows.height: return None
     try: return json.loads(rows['verdict'].item())
     except ValueError as e:
-        raise AqwError(f"the newest verdict on {rows['city'].item()} is damaged: {e}",
-                       f"aqw monitor --cities {quoted(rows['city'].item())}{kind_option(settings)}") from e
+        raise Broken(f"the newest verdict on {rows['city'].item()} is damaged: {e}",
+                     f"aqw monitor --cities {quoted(rows['city'].item())}{kind_option(settings)}") from e

@@ -28,24 +28,25 @@ from typing import Callable
 
 from filelock import FileLock, Timeout
 
-from ..core import AqwError, below, city_slug, machine_error, mark_root, now, reports_root, Settings
+from ..core import AqwError, below, Broken, Busy, city_slug, error_names, machine_error, mark_root, Missing
+from ..core import now, reports_root, Settings, Unreachable, Unusable
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #8683056a
 def parameters_of(
     notebook:Path   # A pipeline notebook
 )->dict:            # Name -> default
-    "The literals of the cell tagged `parameters`; `AqwError` when there is none, or when it holds more than literals."
+    "The literals of the cell tagged `parameters`; `Unusable` when there is none, or when it holds more than literals."
     import nbformat
     try: cells = [c for c in nbformat.read(notebook, as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
     except (ValueError, AttributeError, nbformat.ValidationError) as e:
-        raise AqwError(f"{notebook} is no notebook: {e}",
-                       "restore it from a backup; or move it away, and aqw init makes a fresh copy") from e
+        raise Broken(f"{notebook} is no notebook: {e}",
+                     "restore it from a backup; or move it away, and aqw init makes a fresh copy") from e
     if len(cells) != 1:
-        raise AqwError(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one",
+        raise Unusable(f"{notebook.name} has {len(cells)} cells tagged `parameters`, not one",
                        "tag the cell of defaults: in JupyterLab's property inspector, or with papermill's guide")
     try: return {n.targets[0].id: ast.literal_eval(n.value) for n in ast.parse(cells[0].source).body}
     except (AttributeError, ValueError, SyntaxError) as e:
-        raise AqwError(f"the `parameters` cell of {notebook.name} holds more than literals: {e}",
+        raise Unusable(f"the `parameters` cell of {notebook.name} holds more than literals: {e}",
                        "move everything but name = literal to the next cell") from e
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #f3c5666d
@@ -53,11 +54,11 @@ def check_parameters(
     notebook:Path,   # A pipeline notebook
     given:dict       # What would be passed to it
 )->dict:
-    "`given`, when the notebook knows every name; else an `AqwError` that lists those it knows."
+    "`given`, when the notebook knows every name; else `Unusable` with those it knows."
     known = parameters_of(notebook)
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise AqwError(f"{notebook.name} has no parameters {unknown}; it has {sorted(known)}",
+        raise Unusable(f"{notebook.name} has no parameters {unknown}; it has {sorted(known)}",
                        "correct the name, or add it to the notebook's `parameters` cell")
     return given
 
@@ -92,14 +93,14 @@ class NotebookResult:
 def result_of(
     executed:Path   # A notebook that has run
 )->dict:
-    "The JSON that the last cell shows; `AqwError` when it shows none."
+    "The JSON that the last cell shows; `Missing` when it shows none."
     import nbformat
     outputs = nbformat.read(executed, as_version=4).cells[-1].get('outputs', [])
-    found = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
-    if not found:
-        raise AqwError(f"{executed} shows no result",
-                       "its last cell should be NotebookResult(result), from aq_workbench.pipeline")
-    return found[-1]
+    results = [o.data['application/json'] for o in outputs if 'application/json' in o.get('data', {})]
+    if not results:
+        raise Missing(f"{executed} shows no result",
+                      "its last cell should be NotebookResult(result), from aq_workbench.pipeline")
+    return results[-1]
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #e286354e
 class NotebookFailed(AqwError):
@@ -120,7 +121,7 @@ def failure(
 )->NotebookFailed:
     "The reason that a notebook stopped, with its remedy."
     what, ours, do = error.evalue.partition('\n  -> ')
-    known = ours or error.ename in ('AqwError', 'NotebookFailed')
+    known = ours or error.ename in error_names()
     kind = getattr(builtins, error.ename, None)
     if isinstance(kind, type) and issubclass(kind, OSError): known, do = True, machine_error(OSError(what)).do
     return NotebookFailed(what if known else f"{error.ename}: {what}",
@@ -149,7 +150,7 @@ def run_notebook(
     import papermill
     check_parameters(notebook, parameters)
     if executed.resolve() == notebook.resolve():
-        raise AqwError(f"{notebook} would be written over by its own run",
+        raise Unusable(f"{notebook} would be written over by its own run",
                        "choose another folder for executed notebooks")
     executed.parent.mkdir(parents=True, exist_ok=True)
     log = executed.with_suffix('.log')
@@ -304,7 +305,7 @@ def run_cities(
     tell:Callable=lambda *a: None  # Called with (city, stage, state, seconds) as news come
 )->list[CityResult]:
     "Run the cities in a pool of processes, in the order of the jobs; news are passed on while they run."
-    if workers < 0: raise AqwError(f"workers={workers}", "give a number of processes, or 0 for one a core")
+    if workers < 0: raise Unusable(f"workers={workers}", "give a number of processes, or 0 for one a core")
     context = get_context('spawn')
     processes = min(workers or os.cpu_count(), len(jobs))
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
@@ -320,15 +321,15 @@ def run_cities(
 def one_run(
     settings:Settings   # The data root to hold
 ):
-    "Hold the data root for this run; `AqwError` when another run holds it."
+    "Hold the data root for this run; `Busy` when another run holds it."
     root = mark_root(settings)
     lock, note = FileLock(root/'run.lock'), root/'run.json'
     try: lock.acquire(timeout=0)
     except Timeout as e:
         holder = json.loads(note.read_text(encoding='utf-8')) if note.exists() else None
         who = f"process {holder['process']}, since {holder['since']}" if holder else 'unknown'
-        raise AqwError(f"another run is at work on {root}: {who}",
-                       "wait for it to end, or give this one a home of its own with AQW_HOME") from e
+        raise Busy(f"another run is at work on {root}: {who}",
+                   "wait for it to end, or give this one a home of its own with AQW_HOME") from e
     try:
         note.write_text(json.dumps({'process': os.getpid(), 'since': now().isoformat(timespec='seconds')}),
                         encoding='utf-8')
@@ -358,7 +359,7 @@ def save_results(
     *, run:str,                # Name of the run
     settings:Settings          # Home and source
 )->Path:                       # results.json
-    "Write the run's results.json; `AqwError` where it cannot be."
+    "Write the run's results.json; `Unreachable` where it cannot be."
     folder = below(reports_root(settings).resolve()/'runs', run)
     whole = {'run': run, 'created': now().isoformat(timespec='seconds'), 'aqw_version': version('aq_workbench'),
              'source': settings.source, 'simulated': settings.source == 'sandbox',
@@ -371,6 +372,6 @@ def save_results(
     except OSError as e:
         why = f"the disk of {folder} is full" if e.errno == ENOSPC else f"{path} cannot be written: {e.strerror}"
         reasons = ''.join(f"; {r.city} had failed: {r.failed['reason']}" for r in results if r.failed)
-        raise AqwError(f"{why}; the results of this run were not kept, what the store took is safe{reasons}",
-                       "free some space or set AQW_HOME to another disk, then run again") from e
+        raise Unreachable(f"{why}; the results of this run were not kept, what the store took is safe{reasons}",
+                          "free some space or set AQW_HOME to another disk, then run again") from e
     return path

@@ -18,7 +18,7 @@ import pandas as pd
 import polars as pl
 from altair.utils.mimebundle import spec_to_mimebundle
 
-from ..core import AqwError, as_polars
+from ..core import as_polars, Missing, Unusable
 from ..drift import drift_rows
 
 # %% ../../nbs/11_plots/00_theme.ipynb #06c4c672
@@ -53,10 +53,10 @@ def columns_of(
     frame:pd.DataFrame|pl.DataFrame,   # What the caller brought
     *names:str                         # The columns that the chart draws
 )->pl.DataFrame:                       # The same in polars
-    "The frame in polars; `AqwError` names the columns that are missing and those that came."
+    "The frame in polars; `Missing` names the columns that are missing and those that came."
     frame = as_polars(frame)
     lost = [n for n in names if n not in frame.columns]
-    if lost: raise AqwError(f"the chart needs {lost}; the frame has {frame.columns}", "rename or add the columns")
+    if lost: raise Missing(f"the chart needs {lost}; the frame has {frame.columns}", "rename or add the columns")
     return frame.with_columns(pl.col(pl.Float64, pl.Float32).fill_nan(None))
 
 # %% ../../nbs/11_plots/00_theme.ipynb #70aa19f3
@@ -66,11 +66,11 @@ def whole_grid(
     *, every:str='1h',    # Step of the grid
     by:str|None=None      # Column that tells series apart
 )->pl.DataFrame:          # Every step from first to last, nulls where nothing came
-    "Rows on a whole grid of times; `AqwError` where a time comes twice."
+    "Rows on a whole grid of times; `Unusable` where a time comes twice."
     keys = [by, time] if by else [time]
     twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
     if twice.height:
-        raise AqwError(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}",
+        raise Unusable(f"{twice.height} rows share their {' and '.join(keys)}, first {twice[time][0]}",
                        "draw one station and one horizon at a time")
     if frame.is_empty(): return frame
     return (frame.sort(keys)
@@ -245,7 +245,7 @@ def save_chart(
     path = Path(path)
     kinds = ['.pdf', '.png', '.svg']
     if path.suffix not in kinds:
-        raise AqwError(f"a chart cannot be saved as {path.name}", f"end the name in one of {kinds}")
+        raise Unusable(f"a chart cannot be saved as {path.name}", f"end the name in one of {kinds}")
     path.parent.mkdir(parents=True, exist_ok=True)
     chart.save(str(path), **({'ppi': 200} if path.suffix == '.png' else {}))
     return path

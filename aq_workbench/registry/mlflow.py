@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import httpx
 from filelock import Timeout
 
-from ..core import AqwError, quoted
+from ..core import AqwError, Broken, Busy, Missing, quoted, Unreachable, Unusable
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #1b1bc2da
 SWITCHES = {'MLFLOW_DISABLE_TELEMETRY':'true', 'MLFLOW_UV_AUTO_DETECT':'false', 'MLFLOW_TRUNCATE_LONG_VALUES':'false',
@@ -42,16 +42,16 @@ def shown_uri(
     return re.sub(r'((?:password|passwd|pwd|token|secret)=)[^&\s\'"]*', r'\1***', hidden, flags=re.I)
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #f22095b3
-REMEDIES = (('is locked', "the registry {uri} is locked by another program",
+REMEDIES = (('is locked', Busy, "the registry {uri} is locked by another program",
              "close what holds it (a database browser, a run that hangs) and try again"),
-            ('No space left|disk is full', "the disk of the registry {uri} is full; no version was added",
+            ('No space left|disk is full', Unreachable, "the disk of the registry {uri} is full; no version was added",
              "free some space or set AQW_HOME to another disk, then run again"),
-            ('out-of-date database schema', "the registry {uri} was written by another MLflow",
+            ('out-of-date database schema', Unusable, "the registry {uri} was written by another MLflow",
              "back it up, then run: mlflow db upgrade {pasted}"),
-            ('not a database|malformed|no such table', "the registry {uri} is broken",
+            ('not a database|malformed|no such table', Broken, "the registry {uri} is broken",
              "restore it from a backup, or move it away and call register_all_models(), which fills a new one from the "
              "last training"),
-            ('', "MLflow at {uri}: {text}",
+            ('', Unreachable, "MLflow at {uri}: {text}",
              "mend what it names; where the database cannot be reached, check MLFLOW_TRACKING_URI"))
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #b77dfcea
@@ -60,10 +60,10 @@ def remedy(
     uri:str     # Address of the database
 )->AqwError:
     "The error that says what to do, without a password in it."
-    what, do = next((what, do) for cause, what, do in REMEDIES if re.search(cause, text))
+    kind, what, do = next(row for cause, *row in REMEDIES if re.search(cause, text))
     first = shown_uri(text).strip().split('\n')[0]
-    return AqwError(what.format(uri=shown_uri(uri), text=first),
-                    do.format(uri=shown_uri(uri), pasted=quoted(shown_uri(uri))))
+    return kind(what.format(uri=shown_uri(uri), text=first),
+                do.format(uri=shown_uri(uri), pasted=quoted(shown_uri(uri))))
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #f5de3f97
 @contextmanager
@@ -133,20 +133,20 @@ def knock(
     uri:str,        # Address of the database
     seconds:float   # How long it may take (s)
 )->bool:            # False where there is no server to ask
-    "Whether a registry's server answers; `AqwError` where it does not, or where its driver is missing."
+    "Whether a registry's server answers; `Unreachable` where it does not, `Missing` where its driver is."
     from sqlalchemy.exc import SQLAlchemyError
     if not re.match(r'(https?|postgresql|mysql|mssql)(\+\w+)?://', uri): return False
     shown, wait = shown_uri(uri), f"no answer within {seconds:g} s"
     do = "start it, or correct MLFLOW_TRACKING_URI; where that is empty the registry is a file in the data root"
     try: within_seconds(seconds, lambda: ask_server(uri, seconds))
     except (TimeoutError, httpx.TimeoutException) as e:
-        raise AqwError(f"the registry {shown} gives {wait}",
-                       f"{do}; AQW_TIMEOUT sets how long to wait") from e
+        raise Unreachable(f"the registry {shown} gives {wait}",
+                          f"{do}; AQW_TIMEOUT sets how long to wait") from e
     except ModuleNotFoundError as e:
-        raise AqwError(f"the registry {shown} needs the driver {e.name}, which is not installed",
-                       f"pip install {DRIVER_PACKAGES.get(e.name, e.name)}") from e
+        raise Missing(f"the registry {shown} needs the driver {e.name}, which is not installed",
+                      f"pip install {DRIVER_PACKAGES.get(e.name, e.name)}") from e
     except (httpx.HTTPError, httpx.InvalidURL, SQLAlchemyError, OSError, ValueError) as e:
-        raise AqwError(f"the registry {shown} cannot be used: {shown_uri(str(e)).splitlines()[0]}", do) from e
+        raise Unreachable(f"the registry {shown} cannot be used: {shown_uri(str(e)).splitlines()[0]}", do) from e
     return True
 
 # %% ../../nbs/07_registry/00_mlflow.ipynb #1624d24e

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from filelock import FileLock
 
-from ..core import AqwError, mark_root, open_root, patch, Settings, tracking_uri
+from ..core import AqwError, mark_root, open_root, patch, Settings, tracking_uri, Unusable
 from .mlflow import knock, mlflow_client, mlflow_errors, sqlite_file
 from .names import check_name, choose_name, models_meant, spelling
 from .payload import digest, load_payload, wrap_bundle, wrap_model
@@ -76,7 +76,7 @@ def versions(
     *, call:str='versions', # The call to show where the name is not there
     **given                 # Its other arguments
 )->list[dict]:              # name, version, stage, created, run_id, tags
-    "The versions of a model, newest first; `AqwError` shows the `call` to paste where the name is not there."
+    "The versions of a model, newest first; `Missing` shows the `call` to paste where the name is not there."
     name = choose_name(model_name, self.names(), city, call=call, **given)
     with mlflow_errors(self.uri): return model_versions(self.client, name)
 
@@ -94,7 +94,7 @@ def _add(
     source = self.settings.source
     record = checked_record(metrics, params, {'source':source, **named_values('tag', tags)})
     if record['tags']['source'] != source:
-        raise AqwError(f"the tag 'source' says {record['tags']['source']!r} in a registry of the kind {source!r}",
+        raise Unusable(f"the tag 'source' says {record['tags']['source']!r} in a registry of the kind {source!r}",
                        "leave it out")
     check_name(name)
     folder, client = wrap(), self.client
@@ -110,7 +110,7 @@ def log_model(
     params:Mapping|pd.Series|None=None,   # Name -> what was set
     tags:Mapping|pd.Series|None=None      # Name -> text; `source` is set by the registry
 )->int:                                   # The new version, in Development
-    "Register a model; `AqwError` names what of it cannot be kept."
+    "Register a model; `Unusable` names what of it cannot be kept."
     with mlflow_errors(self.uri), TemporaryDirectory() as folder:
         return self._add(model_name, lambda: wrap_model(model, Path(folder)), metrics, params, tags)
 
@@ -136,7 +136,7 @@ def load_model(
     version:int|None=None,    # A number; None: Production, else the newest
     city:str|None=None        # A city, in any spelling
 ):                            # What was logged: a Forecaster, an AqiClassifier, an estimator
-    "A model as itself; `AqwError` lists what there is where the name or the number is not."
+    "A model as itself; `Missing` lists what there is where the name or the number is not."
     number = None if version is None else whole_number('version', version)
     versions = self.versions(model_name, city, call='load_model', version=number)
     chosen = champion_of(versions) if number is None else pick(versions, number)
@@ -205,7 +205,7 @@ def compare_models(
     "The newest versions, one row each."
     most = whole_number('limit', limit)
     if most < 1:
-        raise AqwError(f"the limit is {limit}",
+        raise Unusable(f"the limit is {limit}",
                        "ask for one version at least")
     versions = self.versions(model_name, city, call='compare_models', limit=None if most == 5 else most)[:most]
     with mlflow_errors(self.uri): return pd.DataFrame([version_row(with_scores(self.client, v)) for v in versions])

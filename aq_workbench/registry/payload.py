@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version as version_of
 from inspect import isfunction
 from pathlib import Path
 
-from ..core import AqwError
+from ..core import AqwError, Broken, Missing, Unusable
 from .mlflow import import_mlflow
 
 # %% ../../nbs/07_registry/01_payload.ipynb #f83ec1f4
@@ -87,15 +87,15 @@ def foreign_types(
 def skops_bytes(
     model:object  # An estimator
 )->bytes:
-    "An estimator as a skops file; `AqwError` names what cannot be kept."
+    "An estimator as a skops file; `Unusable` names what cannot be kept."
     import skops.io
     kind = type(model).__name__
     try: data = skops.io.dumps(model)
     except (TypeError, ValueError, AttributeError, RecursionError) as e:
-        raise AqwError(f"{kind} cannot be written without pickle: {str(e).splitlines()[0]}",
+        raise Unusable(f"{kind} cannot be written without pickle: {str(e).splitlines()[0]}",
                        "use an estimator whose parts are arrays and plain values") from e
     if (foreign := foreign_types(data)):
-        raise AqwError(f"{kind} holds what is not kept: {', '.join(foreign)}",
+        raise Unusable(f"{kind} holds what is not kept: {', '.join(foreign)}",
                        "build it from scikit-learn's, LightGBM's and NumPy's own parts, listed by "
                        "payload.trusted_types(); of a search, log best_estimator_")
     return data
@@ -105,20 +105,20 @@ def load_skops(
     path:Path,           # A skops file
     *, sealed:bool=True  # Its digest was compared with the one on record
 ):                       # The estimator
-    "An estimator from a skops file; `AqwError` where it holds what is not on the list, or is no such file."
+    "An estimator from a skops file; `Unusable` where it holds what is not on the list, `Broken` where it is none."
     import skops.io
     rescue = "load another version, or log the model again"
     try:
         needed = skops.io.get_untrusted_types(data=(data := path.read_bytes()))
         refused = sorted(set(needed) - (trusted_types() if sealed else set()))
         if refused:
-            raise AqwError(f"{path.name} holds what is not loaded{'' if sealed else ' without a recorded digest'}: "
+            raise Unusable(f"{path.name} holds what is not loaded{'' if sealed else ' without a recorded digest'}: "
                            f"{', '.join(refused)}", rescue)
         return skops.io.loads(data, trusted=needed)
     except AqwError: raise
     except Exception as e:   # a file made to do harm may raise anything
-        raise AqwError(f"{path.name} cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}",
-                       rescue) from e
+        raise Broken(f"{path.name} cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}",
+                     rescue) from e
 
 # %% ../../nbs/07_registry/01_payload.ipynb #e7d5640d
 def installed_version(
@@ -150,7 +150,7 @@ def wrap_sklearn(
     model:object, # An estimator of scikit-learn or LightGBM
     folder:Path   # Where MLflow's folder goes; must not exist
 ):
-    "MLflow's folder around an estimator in skops format; `AqwError` names what cannot be kept."
+    "MLflow's folder around an estimator in skops format; `Unusable` names what cannot be kept."
     import skops.io
     needed = skops.io.get_untrusted_types(data=skops_bytes(model))
     import_mlflow()
@@ -164,7 +164,7 @@ def wrap_model(
     model:object, # Ours, or an estimator of scikit-learn or LightGBM
     folder:Path   # An empty folder to work in
 )->Path:          # MLflow's folder in it
-    "Write a model in MLflow's layout; `AqwError` names a type that cannot be kept."
+    "Write a model in MLflow's layout; `Unusable` names a type that cannot be kept."
     from lightgbm import Booster
     from sklearn.base import BaseEstimator
     from aq_workbench.models import AqiClassifier, Forecaster
@@ -174,7 +174,7 @@ def wrap_model(
         wrap_bundle(folder/'bundle', done)
     elif isinstance(model, BaseEstimator | Booster): wrap_sklearn(model, done)
     else:
-        raise AqwError(f"a {type(model).__module__}.{type(model).__name__} cannot be registered",
+        raise Unusable(f"a {type(model).__module__}.{type(model).__name__} cannot be registered",
                        "log a Forecaster, an AqiClassifier, or an estimator of scikit-learn or LightGBM")
     return done
 
@@ -185,8 +185,8 @@ def payload(
     "The part of a version that is the model."
     parts = [*(p.parent for p in folder.glob('data/*/manifest.json')), *folder.glob('model.skops')]
     if parts: return parts[0]
-    raise AqwError(f"no bundle and no skops file in {folder}",
-                   "restore the folder from a backup, or load another version; pickled models are never loaded")
+    raise Missing(f"no bundle and no skops file in {folder}",
+                  "restore the folder from a backup, or load another version; pickled models are never loaded")
 
 # %% ../../nbs/07_registry/01_payload.ipynb #00819e74
 def digest(

@@ -18,7 +18,7 @@ from types import FunctionType
 import numpy as np
 import pandas as pd
 
-from ..core import AqwError
+from ..core import Unusable
 from .mlflow import import_mlflow
 
 # %% ../../nbs/07_registry/03_records.ipynb #89c3d920
@@ -26,12 +26,12 @@ def plain_key(
     kind:str,   # metric, param or tag
     key:str     # Its name
 )->str:         # The same
-    "A name as MLflow takes it; `AqwError` for any other."
+    "A name as MLflow takes it; `Unusable` for any other."
     import_mlflow()
     from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, path_not_unique, validate_param_and_metric_name
     fits = isinstance(key, str) and 0 < len(key) <= MAX_ENTITY_KEY_LENGTH and key.isprintable()
     if fits and validate_param_and_metric_name(key) and not path_not_unique(key): return key
-    raise AqwError(f"{str(key)[:80]!r} cannot name a {kind}",
+    raise Unusable(f"{str(key)[:80]!r} cannot name a {kind}",
                    f"use text of letters, digits, blanks and . _ - / :, {MAX_ENTITY_KEY_LENGTH} characters at most")
 
 # %% ../../nbs/07_registry/03_records.ipynb #854d7a26
@@ -47,14 +47,14 @@ def as_float(
 def metric_values(
     metrics:dict   # Name -> number
 )->dict[str, float]:
-    "Metrics as floats; `AqwError` names the first that is no number."
+    "Metrics as floats; `Unusable` names the first that is no number."
     for name, value in metrics.items():
         plain_key('metric', name)
         if not isinstance(value, Real) or isinstance(value, bool):
-            raise AqwError(f"the metric {name!r} is {str(value)[:80]!r}, no number",
+            raise Unusable(f"the metric {name!r} is {str(value)[:80]!r}, no number",
                            "put text into params or tags")
         if as_float(value) is None:
-            raise AqwError(f"the metric {name!r} has more digits than a number of 64 bits",
+            raise Unusable(f"the metric {name!r} has more digits than a number of 64 bits",
                            "round it, or put it into params as text")
     return {name: as_float(value) for name, value in metrics.items()}
 
@@ -75,17 +75,17 @@ def text_of(
     name:str,      # Its name
     value:object   # Anything
 )->str:
-    "A value as text, whole; `AqwError` names one that has none."
+    "A value as text, whole; `Unusable` names one that has none."
     try:
         whole = value if isinstance(value, Real | str | dict | list | tuple | None) else json_value(value)
         nested = isinstance(whole, dict | list | tuple)
         text = json.dumps(whole, default=json_value, ensure_ascii=False) if nested else str(whole)
         text.encode()
     except (TypeError, ValueError, RecursionError) as e:
-        raise AqwError(f"the {kind} {name!r} has no whole text: {str(e)[:80]}",
+        raise Unusable(f"the {kind} {name!r} has no whole text: {str(e)[:80]}",
                        "give it as text of your own") from e
     if '\0' in text:
-        raise AqwError(f"the {kind} {name!r} holds a NUL character, which no database keeps",
+        raise Unusable(f"the {kind} {name!r} holds a NUL character, which no database keeps",
                        "leave it out")
     return text
 
@@ -96,7 +96,7 @@ def named_values(
 )->dict:
     "What was given, as a dictionary."
     if values is None or isinstance(values, Mapping | pd.Series): return {} if values is None else dict(values)
-    raise AqwError(f"the {kind}s are a {type(values).__name__}", f'give a dictionary: {kind}s={{"name": value}}')
+    raise Unusable(f"the {kind}s are a {type(values).__name__}", f'give a dictionary: {kind}s={{"name": value}}')
 
 def named_texts(
     kind:str,                       # param or tag
@@ -123,12 +123,12 @@ def check_tag_lengths(
     tags:dict[str, str],   # All tags of a version
     long:dict[str, str]    # Params that went into the tag `BEYOND`
 )->None:
-    "`AqwError` names a tag that is too long, or the param that made it so."
+    "`Unusable` names a tag that is too long, or the param that made it so."
     import_mlflow()
     from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH as LONGEST
     for key in (k for k, v in tags.items() if len(v) > LONGEST):
         what = f"the param {max(long, key=lambda k: len(long[k]))!r}" if key == BEYOND and long else f"the tag {key!r}"
-        raise AqwError(f"{what} is too long: more than {LONGEST:,} characters",
+        raise Unusable(f"{what} is too long: more than {LONGEST:,} characters",
                        "keep it in a file, and its name here")
 
 # %% ../../nbs/07_registry/03_records.ipynb #87cb66db
@@ -139,11 +139,11 @@ def checked_record(
     params:Mapping|pd.Series|None=None,    # Name -> what was set
     tags:Mapping|pd.Series|None=None       # Name -> text that goes with the version
 )->dict:                                   # metrics, params and tags as MLflow keeps them whole
-    "A version's record; `AqwError` names what cannot be kept as it is."
+    "A version's record; `Unusable` names what cannot be kept as it is."
     numbers = metric_values(named_values('metric', metrics))
     texts, labels = named_texts('param', params), named_texts('tag', tags)
     if (own := [k for k in OWN_TAGS if k in labels]):
-        raise AqwError(f"the tag {own[0]!r} is the registry's own",
+        raise Unusable(f"the tag {own[0]!r} is the registry's own",
                        "give yours another name")
     beyond = beyond_mlflow(numbers, texts)
     if any(beyond.values()): labels[BEYOND] = json.dumps(beyond, ensure_ascii=False)

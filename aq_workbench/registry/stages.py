@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from ..core import AqwError, now
+from ..core import Broken, Missing, now, Unusable
 from .mlflow import EXPERIMENT, import_mlflow
 from .payload import digest, load_payload, payload
 from .records import BEYOND
@@ -27,9 +27,9 @@ MODEL_STAGES = ('Development', 'Staging', 'Production', 'Archived')
 def stage_name(
     stage:str   # In any case
 )->str:         # As in `MODEL_STAGES`
-    "The stage's own spelling; `AqwError` lists the stages."
+    "The stage's own spelling; `Unusable` lists the stages."
     if (known := str(stage).strip().capitalize()) in MODEL_STAGES: return known
-    raise AqwError(f"no stage {stage!r}; the stages are {', '.join(MODEL_STAGES)}", "name one of them")
+    raise Unusable(f"no stage {stage!r}; the stages are {', '.join(MODEL_STAGES)}", "name one of them")
 
 # %% ../../nbs/07_registry/04_stages.ipynb #cd73f6fa
 def stage_of(
@@ -170,22 +170,22 @@ def whole_number(
     what:str,        # version or limit
     value:Real|str   # An integer of any kind
 )->int:
-    "A number as an int; `AqwError` for what is none."
+    "A number as an int; `Unusable` for what is none."
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
     if isinstance(number, Real) and not isinstance(number, bool) and number % 1 == 0: return int(number)
-    raise AqwError(f"the {what} {value!r} is no whole number", f"give a number, as in {what}=2")
+    raise Unusable(f"the {what} {value!r} is no whole number", f"give a number, as in {what}=2")
 
 # %% ../../nbs/07_registry/04_stages.ipynb #cb873ca9
 def pick(
     versions:list[dict],   # Of one model
     version:int            # The number that is asked for
 )->dict:
-    "One version by number; `AqwError` lists the numbers."
+    "One version by number; `Missing` lists the numbers."
     number = whole_number('version', version)
     for one in versions:
         if one['version'] == number: return one
-    raise AqwError(f"{versions[0]['name']} has no version {version}; it has {[v['version'] for v in versions]}",
-                   "name one of them")
+    raise Missing(f"{versions[0]['name']} has no version {version}; it has {[v['version'] for v in versions]}",
+                  "name one of them")
 
 # %% ../../nbs/07_registry/04_stages.ipynb #716bf3e9
 def fetch_version(
@@ -193,19 +193,19 @@ def fetch_version(
     uri:str,       # Address of the database
     version:dict   # One of `model_versions`
 ):                 # The native model
-    "Load a version; `AqwError` where its files are gone or are not those that were registered."
+    "Load a version; `Missing` where its files are gone, `Broken` where they are not those that were registered."
     mlflow, label = import_mlflow(), f"{version['name']} version {version['version']}"
     where = client.get_model_version_download_uri(version['name'], str(version['version']))
     rescue = "restore the folder from a backup, or load another version"
     with TemporaryDirectory() as copy:
         try: path = payload(Path(mlflow.artifacts.download_artifacts(where, dst_path=copy, tracking_uri=uri)))
         except (mlflow.MlflowException, OSError) as e:
-            raise AqwError(f"the files of {label} are not in {where}",
-                           rescue) from e
+            raise Missing(f"the files of {label} are not in {where}",
+                          rescue) from e
         recorded = version['tags'].get('digest')
         if recorded not in (None, digest(path)):
-            raise AqwError(f"the files of {label} in {where} have changed since they were registered",
-                           rescue)
+            raise Broken(f"the files of {label} in {where} have changed since they were registered",
+                         rescue)
         return load_payload(path, sealed=recorded is not None)
 
 # %% ../../nbs/07_registry/04_stages.ipynb #ce3d1ed9

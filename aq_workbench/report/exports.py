@@ -25,8 +25,8 @@ from typing import NamedTuple
 import polars as pl
 import yaml
 
-from ..core import AqwError, city_slug, first_command, kind_option, load_command, now, parameter_name
-from ..core import path_name, Settings, typed_path, UNITS, utc
+from ..core import city_slug, first_command, kind_option, load_command, Missing, now, parameter_name
+from ..core import path_name, Settings, typed_path, UNITS, Unreachable, Unusable, utc
 from ..models import build_features, CATEGORY_MEANING, LOOKBACK_H
 from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued
 from ..quality import usable
@@ -69,19 +69,19 @@ def checked_query(
     asof:str='',          # As the store stood then; empty: as it stands
     wide:bool=False       # A column a parameter
 )->Query:
-    "What was typed, as a query; `AqwError` says what is wrong with it."
+    "What was typed, as a query; `Unusable` says what is wrong with it."
     if what not in TIME_COLUMN:
-        raise AqwError(f"{what!r} cannot be exported",
+        raise Unusable(f"{what!r} cannot be exported",
                        f"say one of {', '.join(TIME_COLUMN)}: aqw export readings --city Delhi")
     named = {p: parameter_name(p) for p in listed(parameters)}
     if unknown := [p for p, ours in named.items() if ours is None]:
-        raise AqwError(f"unknown parameters {unknown}", f"use {', '.join(UNITS)}")
+        raise Unusable(f"unknown parameters {unknown}", f"use {', '.join(UNITS)}")
     if what != 'readings' and (named or wide):
-        raise AqwError(f"--parameter and --wide choose among readings; {what} have columns of their own",
+        raise Unusable(f"--parameter and --wide choose among readings; {what} have columns of their own",
                        f"leave them out, or say: aqw export readings")
     first, last = start and utc(start), end and end_of(end)
     if first and last and first >= last:
-        raise AqwError(f"the stretch from {start} to {end} is empty", "let --start lie before --end")
+        raise Unusable(f"the stretch from {start} to {end} is empty", "let --start lie before --end")
     return Query(what, listed(cities), tuple(dict.fromkeys(named.values())), first or None, last or None,
                  utc(asof) if asof else None, wide)
 
@@ -162,15 +162,15 @@ def stored_names(
     store:FeatureStore,   # Where to look
     query:Query           # Its kind of rows and its cities
 )->list[str]:             # As the store spells them
-    "The cities to export; `AqwError` names those that are there."
+    "The cities to export; `Missing` names those that are there."
     have = issued_cities(store) if query.what == 'forecasts' else {city_slug(c): c for c in cities_in(store)}
     if not have:
-        raise AqwError(f"the store has no {query.what} yet",
-                       f"make some: {first_command(store.settings)}, or, for forecasts, "
-                       f"aqw forecast CITY{kind_option(store.settings)}")
+        raise Missing(f"the store has no {query.what} yet",
+                      f"make some: {first_command(store.settings)}, or, for forecasts, "
+                      f"aqw forecast CITY{kind_option(store.settings)}")
     if lost := [c for c in query.cities if city_slug(c) not in have]:
-        raise AqwError(f"the store has no {query.what} of {', '.join(lost)}; it has {', '.join(have.values())}",
-                       f"name one of these, or fetch the city first: {load_command(lost[0], store.settings)}")
+        raise Missing(f"the store has no {query.what} of {', '.join(lost)}; it has {', '.join(have.values())}",
+                      f"name one of these, or fetch the city first: {load_command(lost[0], store.settings)}")
     return [have[city_slug(c)] for c in query.cities] or list(have.values())
 
 # %% ../../nbs/12_report/04_exports.ipynb #e78cd2f6
@@ -178,7 +178,7 @@ def nothing_left(
     store:FeatureStore,  # Where was looked
     names:list[str],     # Cities
     query:Query          # What was asked for
-)->AqwError:
+)->Missing:
     "The error for a query without rows: what there is instead."
     time = 'issued_at' if query.what == 'forecasts' else 'event_ts'
     if query.what == 'forecasts': rows = pl.concat(issued_forecasts(store, n).lazy() for n in names)
@@ -186,15 +186,15 @@ def nothing_left(
     stretch = rows.select(pl.col(time).min().alias('first'), pl.col(time).max().alias('last'),
                           pl.col('parameter').unique().sort().implode())
     first, last, kinds = stretch.collect().row(0)
-    return AqwError(f"nothing of {', '.join(names)} answers this; the store has {', '.join(kinds)} from "
-                    f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
-                    "widen --start and --end, choose another --parameter, or a later --asof")
+    return Missing(f"nothing of {', '.join(names)} answers this; the store has {', '.join(kinds)} from "
+                   f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
+                   "widen --start and --end, choose another --parameter, or a later --asof")
 
 def select_rows(
     query:Query,           # What is asked for
     *, settings:Settings   # Home and kind of source
 )->tuple[pl.DataFrame, int]:   # The rows, and the version of the store's table
-    "The rows of a query; `AqwError` where there are none."
+    "The rows of a query; `Missing` where there are none."
     store, (group, read) = FeatureStore(settings), ROW_READERS[query.what]
     names = stored_names(store, query)
     held = store.version(group)
@@ -266,10 +266,10 @@ SUFFIXES = ('.csv', '.csv.gz', '.parquet')
 def suffix_of(
     path:Path   # Where to
 )->str:
-    "The form that a file's name asks for; `AqwError` for another one."
-    found = [s for s in SUFFIXES if path.name.lower().endswith(s)]
-    if found: return found[-1]
-    raise AqwError(f"{path.name!r} does not say which form", f"end the name with one of {', '.join(SUFFIXES)}")
+    "The form that a file's name asks for; `Unusable` for another one."
+    endings = [s for s in SUFFIXES if path.name.lower().endswith(s)]
+    if endings: return endings[-1]
+    raise Unusable(f"{path.name!r} does not say which form", f"end the name with one of {', '.join(SUFFIXES)}")
 
 def as_bytes(
     frame:pl.DataFrame,   # The rows
@@ -302,13 +302,13 @@ def free_place(
     path:Path,      # Where the rows should go
     *, force:bool   # Write over what is there
 )->list[Path]:      # The rows' file and its sidecar
-    "The two files to write; `AqwError` for a folder that is not there, or a file that is."
+    "The two files to write; `Missing` for a folder that is not there, `Unusable` for a file that is."
     if not path.parent.is_dir():
-        raise AqwError(f"there is no folder {path.parent}", "make it first, or choose another --to")
+        raise Missing(f"there is no folder {path.parent}", "make it first, or choose another --to")
     both = [path, path.with_name(path.name + '.meta.json')]
     there = [p.name for p in both if p.exists()]
     if there and not force:
-        raise AqwError(f"{' and '.join(there)} exist already in {path.parent}" if len(there) > 1
+        raise Unusable(f"{' and '.join(there)} exist already in {path.parent}" if len(there) > 1
                        else f"{there[0]} exists already in {path.parent}",
                        "write over with --force, or choose another --to")
     return both
@@ -317,14 +317,14 @@ def write_whole(
     path:Path,      # Where to
     content:bytes   # All of it
 ):
-    "Write a file so that it is complete or not there; `AqwError` where the place refuses."
+    "Write a file so that it is complete or not there; `Unreachable` where the place refuses."
     part = path.with_name(f'.{path.name}.part')
     try:
         part.write_bytes(content)
         os.replace(part, path)
     except OSError as e:
-        raise AqwError(f"{path} cannot be written: {e.strerror}",
-                       "choose another --to, or mend the rights or the room there") from e
+        raise Unreachable(f"{path} cannot be written: {e.strerror}",
+                          "choose another --to, or mend the rights or the room there") from e
     finally:
         if part.is_file(): part.unlink()
 
@@ -382,9 +382,9 @@ def export_words(
 )->str:
     "What was written, in a line each."
     m, day = done.meta, lambda t: f'{utc(t):%Y-%m-%d %H:%M}'
-    said = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC"
-            + (f": {done.path}" if done.path else '')]
-    if done.sidecar: said.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
-    if m['simulated']: said.append(m['notice'])
+    lines = [f"{m['rows']:,} rows of {m['what']}, {', '.join(m['cities'])}, {day(m['first'])} to {day(m['last'])} UTC"
+             + (f": {done.path}" if done.path else '')]
+    if done.sidecar: lines.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
+    if m['simulated']: lines.append(m['notice'])
     whose = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in m['origins'])
-    return '\n'.join([*said, *(f'Source {w}' for w in whose)])
+    return '\n'.join([*lines, *(f'Source {w}' for w in whose)])

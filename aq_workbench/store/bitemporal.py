@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import polars as pl
 
-from ..core import AqwError, source_lag, TS
+from ..core import source_lag, TS, Unusable
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #ebbf1855
 KEY_NAMES = ['sensor_id', 'model', 'version', 'city', 'location_id', 'parameter', 'period_min', 'horizon_h', 'event_ts',
@@ -38,7 +38,7 @@ def rows_hash(
     return sha256(rows.to_numpy().tobytes() + moment.isoformat().encode()).hexdigest()[:16]
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #47b83419
-class Refused(AqwError):
+class Refused(Unusable):
     "A batch that was not stored: what is wrong with it, and what to do."
 
 # %% ../../nbs/05_store/02_bitemporal.ipynb #ac935234
@@ -46,7 +46,7 @@ def one_row_a_fact(
     df:pl.DataFrame,   # Rows of one or more batches
     key:list[str]      # Columns that name one fact
 )->pl.DataFrame:       # The same without exact repeats
-    "Rows with repeats dropped; `AqwError` where two rows of one key differ."
+    "Rows with repeats dropped; `Refused` where two rows of one key differ."
     content = [c for c in df.columns if c not in BOOKKEEPING]
     if df.select(key).n_unique() == df.height: return df
     df = df.unique(subset=content, keep='first', maintain_order=True)

@@ -31,7 +31,7 @@ def storable(
     df:pl.DataFrame,   # What the caller wants to store
     group:str          # Where
 )->pl.DataFrame:
-    "The rows in types that Delta has; `AqwError` for columns that it cannot hold."
+    "The rows in types that Delta has; `Refused` for columns that it cannot hold."
     odd = {c: str(t) for c, t in df.schema.items() if t.base_type() in (pl.Duration, pl.Time, pl.Object)}
     if odd:
         raise Refused(f"group {group!r} cannot hold columns of these types: {odd}",
@@ -100,7 +100,7 @@ def contract_faults(
     new = sorted(c for c in came if c not in kept and c not in own)
     types = [f"{c} is {kept[c]} in the store and {came[c]} in these rows" for c in came if c in kept
              and not fits(came[c], kept[c])]
-    faults = [f"these rows lack {lost}"] if lost else []
+    faults = [f"the columns {lost} are missing"] if lost else []
     if new and not widen: faults.append(f"they bring new columns {new} (pass new_columns=True to add them)")
     return faults + types
 
@@ -121,7 +121,7 @@ def keep_contract(
     group:str,            # Its name
     *, widen:bool=False   # New columns are welcome
 )->pl.DataFrame:
-    "The rows in the store's types; `AqwError` names what does not fit."
+    "The rows in the store's types; `Refused` names what does not fit."
     if not kept:
         if bare := [c for c, t in df.schema.items() if t == pl.Null]:
             raise Refused(f"columns {bare} have neither a value nor a type, and group {group!r} is new",
@@ -142,7 +142,7 @@ def keep_units(
     kept:dict[str, str],  # The same, as the store has it
     group:str             # Name of the group
 )->dict[str, str]:        # Those that are new
-    "The units to add to a group's; `AqwError` where one has changed."
+    "The units to add to a group's; `Refused` where one has changed."
     other = {c: (kept[c], u) for c, u in came.items() if kept.get(c, u) != u}
     if other:
         raise Refused(f"units of group {group!r} have changed: "
@@ -154,7 +154,7 @@ def keep_units(
 def units_of(
     df:pl.DataFrame   # Rows of a long group, with `parameter` and `unit`
 )->dict[str, str]:    # Parameter -> unit
-    "The units that a long frame names; `AqwError` for a parameter in two units."
+    "The units that a long frame names; `Refused` for a parameter in two units."
     if not {'parameter', 'unit'} <= set(df.columns): return {}
     pairs = df.select('parameter', 'unit').drop_nulls().unique().sort('parameter', 'unit')
     twice = pairs.filter(pl.col('parameter').is_duplicated())

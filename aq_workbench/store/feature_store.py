@@ -39,7 +39,7 @@ def open_store(
     settings:Settings,     # Home, kind of source, perhaps an address
     *, writing:bool=False  # Leave the marks where they are missing
 )->Place:
-    "Where the store lies; `AqwError` for one of another kind, or written by a newer workbench."
+    "Where the store lies; `Unusable` for one of another kind, or written by a newer workbench."
     (mark_root if writing else open_root)(settings)
     root = store_place(settings)
     if not settings.store: return root

@@ -14,7 +14,7 @@ from numbers import Real
 import polars as pl
 from deltalake import DeltaTable
 
-from ..core import AqwError, id_column, id_text, IDS, now, patch, path_name, source_lag, TS, utc
+from ..core import id_column, id_text, IDS, Missing, now, patch, path_name, source_lag, TS, Unusable, utc
 from .bitemporal import BOOKKEEPING, current_rows, key_of, newest_run, READINGS, visible_from
 from ..quality import usable as is_usable
 from .places import folders_in, is_table, Place, storage_errors
@@ -24,9 +24,9 @@ from .tables import add_own, check_files, open_delta, open_version, read_own, sc
 def group_name(
     text:str   # As somebody named a group
 )->str:        # The same
-    "A name that a group can have; `AqwError` for one that leads elsewhere or is the store's own."
+    "A name that a group can have; `Unusable` for one that leads elsewhere or is the store's own."
     if path_name(text, 'a group')[0].isalnum(): return text
-    raise AqwError(f"{text!r} cannot be a group: its first character is no letter and no digit",
+    raise Unusable(f"{text!r} cannot be a group: its first character is no letter and no digit",
                    "begin the name with a letter: names with a sign before are the store's own")
 
 # %% ../../nbs/05_store/04_groups.ipynb #3cca8757
@@ -72,16 +72,16 @@ def number(
     self:FeatureGroup,
     version:int|str|None    # A number, a tag, or None for the newest
 )->int|None:
-    "The number of a version; `AqwError` for a tag that nobody gave."
+    "The number of a version; `Missing` for a tag that nobody gave."
     if version is None: return None
     if id_text(version).isdigit(): return int(id_text(version))
     if isinstance(version, Real):
-        raise AqwError(f"{version} is no version of {self.name!r}",
+        raise Unusable(f"{version} is no version of {self.name!r}",
                        "versions are whole numbers from 0: store.versions() lists them")
     tags = self.tags()
     if version not in tags:
-        raise AqwError(f"{self.name!r} has no version tagged {version!r}; tags are {sorted(tags)}",
-                       f"tag one: store.tag('paper-v1', group={self.name!r})")
+        raise Missing(f"{self.name!r} has no version tagged {version!r}; tags are {sorted(tags)}",
+                      f"tag one: store.tag('paper-v1', group={self.name!r})")
     return tags[version]
 
 # %% ../../nbs/05_store/04_groups.ipynb #738d6a8a
@@ -90,10 +90,10 @@ def open(
     self:FeatureGroup,
     version:int|str|None=None   # A past version or its tag; the newest by default
 )->DeltaTable:
-    "The Delta table; `AqwError` when there is none, when it is broken, or when vacuum has taken the version."
+    "The Delta table; `Missing` when there is none or vacuum has taken the version, `Broken` when it is."
     if not is_table(self.place):
-        raise AqwError(f"the store has no group {self.name!r}; it has {groups_in(self.root) or 'nothing yet'}",
-                       "load data first: aqw run, or FeatureStore().save_features(df)")
+        raise Missing(f"the store has no group {self.name!r}; it has {groups_in(self.root) or 'nothing yet'}",
+                      "load data first: aqw run, or FeatureStore().save_features(df)")
     number = self.number(version)
     if number is not None: return open_version(self.place, number)
     table = open_delta(self.place)
@@ -140,8 +140,8 @@ def scan(
     rows = self.rows(version, **bounds)
     columns = rows.collect_schema().names()
     if usable and not {'flags', 'value'} <= set(columns):
-        raise AqwError(f"{self.name!r} has no column `flags`: nobody has judged its values",
-                       "ask for it without usable=True")
+        raise Missing(f"{self.name!r} has no column `flags`: nobody has judged its values",
+                      "ask for it without usable=True")
     if where is not None: rows = rows.filter(where)
     if asof is not None: rows = rows.filter(visible_from(columns) <= pl.lit(utc(asof)))
     if on_time: rows = rows.filter(pl.col('available_ts') <= pl.coalesce('issued_at', 'event_ts') + source_lag())
@@ -171,7 +171,7 @@ def history(
     types = rows.collect_schema()
     columns = types.names()
     if wrong := sorted(set(key) - set(columns)):
-        raise AqwError(f"{self.name!r} has no column {wrong}; it has {sorted(columns)}", "name columns of its key")
+        raise Missing(f"{self.name!r} has no column {wrong}; it has {sorted(columns)}", "name columns of its key")
     meant = same_fact(key, types)
     empty = rows.head(0).collect().with_columns(withdrawn_ts=pl.lit(None, TS), reason=pl.lit(None, pl.String))
     back = read_own(self.withdrawn, empty, meant)
@@ -225,14 +225,14 @@ def tag(
     tag:str,                       # Letters, digits, `.`, `_`, `-`; a letter first
     version:int|str|None=None      # The newest by default
 )->int:                            # The version that has the name now
-    "Give a version a name; `AqwError` for a name that another version has."
+    "Give a version a name; `Unusable` for a name that another version has."
     if not re.fullmatch(r'[A-Za-z][\w.-]*', tag):
-        raise AqwError(f"{tag!r} is no name for a version", "begin with a letter; then letters, digits, '.', '_', '-'")
+        raise Unusable(f"{tag!r} is no name for a version", "begin with a letter; then letters, digits, '.', '_', '-'")
     number = self.open(version).version()
     def new(there):
         named = dict(there.filter(pl.col('group') == self.name).select('tag', 'version').iter_rows())
         if named.get(tag, number) != number:
-            raise AqwError(f"{tag!r} is version {named[tag]} of {self.name!r}, not {number}",
+            raise Unusable(f"{tag!r} is version {named[tag]} of {self.name!r}, not {number}",
                            "a name never moves: take another")
         row = [] if tag in named else [(self.name, tag, number, now())]
         return pl.DataFrame(row, schema=TAGS, orient='row')

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, as_polars, TS, utc
+from ..core import as_polars, Missing, TS, Unusable, utc
 from .bitemporal import BOOKKEEPING, READINGS
 from .point_in_time import row_age, entity_of, Line, look_up
 
@@ -21,13 +21,13 @@ def label_frame(
     labels:pd.DataFrame|pl.DataFrame,  # The caller's
     at:str                             # Column with the moment
 )->pl.DataFrame:                       # With `event_ts` as the hour that is asked about, where there is one
-    "Labels with their times in UTC; `AqwError` where the moment is missing."
+    "Labels with their times in UTC; `Missing` where the moment is missing."
     rows = as_polars(labels)
     if at not in rows.columns:
-        raise AqwError(f"labels have no column {at!r}, the moment of each; got {sorted(rows.columns)}",
-                       "name it: at='issued_at'")
+        raise Missing(f"labels have no column {at!r}, the moment of each; got {sorted(rows.columns)}",
+                      "name it: at='issued_at'")
     if not isinstance(rows.schema[at], pl.Datetime) or rows[at].null_count():
-        raise AqwError(f"{at!r} is not a moment in every row: {rows.schema[at]}, {rows[at].null_count()} missing",
+        raise Unusable(f"{at!r} is not a moment in every row: {rows.schema[at]}, {rows[at].null_count()} missing",
                        "give aware times")
     asks_for_an_hour = 'target_ts' in rows.columns and 'event_ts' not in rows.columns
     return rows.with_columns(event_ts='target_ts') if asks_for_an_hour else rows
@@ -42,7 +42,7 @@ def wanted_columns(
     "The columns that a group brings to a join."
     have = [c for c in line.frame.columns if c not in (*key, *BOOKKEEPING, 'v')]
     if lost := sorted(set(columns or ()) - set(have)):
-        raise AqwError(f"{group!r} has no column {lost}; it has {sorted(have)}", "ask for some of these")
+        raise Missing(f"{group!r} has no column {lost}; it has {sorted(have)}", "ask for some of these")
     return columns or have
 
 # %% ../../nbs/05_store/09_joins.ipynb #b425e49a
@@ -58,14 +58,14 @@ def join_group(
     "What each label could know of one group."
     entity = [c for c in entity_of(key) if group != READINGS or c != 'parameter']
     if lost := [c for c in entity if c not in labels.columns]:
-        raise AqwError(f"labels lack {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
-                       "add these columns, or leave the group out")
+        raise Missing(f"missing from the labels: {lost}, by which {group!r} is joined; got {sorted(labels.columns)}",
+                      "add these columns, or leave the group out")
     if group != READINGS:
         wanted = wanted_columns(line, key, columns, group)
         return look_up(labels, line, at=at, columns=wanted, age=row_age(key), ttl=ttl)
     have = line.bounds['parameter'].unique().sort().to_list()
     if lost := sorted(set(columns or ()) - set(have)):
-        raise AqwError(f"{group!r} has no parameter {lost}; it has {have}", "ask for some of these")
+        raise Missing(f"{group!r} has no parameter {lost}; it has {have}", "ask for some of these")
     of = lambda p: look_up(labels.with_columns(parameter=pl.lit(p)), line, at=at, columns=['value'], ttl=ttl)
     return pl.concat([of(p).rename({'value':p}) for p in columns or have], how='horizontal')
 

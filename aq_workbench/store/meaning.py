@@ -68,7 +68,7 @@ def keep_meanings(
     units:dict[str, str],     # Column -> unit
     meanings:dict[str, str]   # Column -> what it means
 ):
-    "Keep what a caller says of columns; `AqwError` where a unit has changed."
+    "Keep what a caller says of columns; `Refused` where a unit has changed."
     def new(there):
         mine = there.filter(pl.col('group') == self.name).sort('created_ts')
         unit, meaning = (dict(mine.drop_nulls(c).select('column', c).iter_rows()) for c in ('unit', 'meaning'))

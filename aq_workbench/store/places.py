@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Place', 'place_of', 'bucket_of', 'write_bytes', 'read_bytes', 'folders_in', 'is_table', 'live_files', 'file_fault',
-           'faults_of', 'way_back', 'storage_errors']
+           'faults_of', 'is_broken', 'way_back', 'storage_errors']
 
 # %% ../../nbs/05_store/00_places.ipynb #bfd7aa97
 import json
@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from obstore.exceptions import BaseError
 
-from ..core import AqwError, path_name
+from ..core import Broken, path_name, Unreachable
 
 # %% ../../nbs/05_store/00_places.ipynb #49589145
 @dataclass(frozen=True)
@@ -144,6 +144,13 @@ def faults_of(
     except (OSError, ValueError, KeyError, TypeError) as e: return [f'{place.local/"_delta_log"}: {e}']
     return [fault for name, size in sorted(sizes.items()) if (fault := file_fault(place.local/name, size))]
 
+# %% ../../nbs/05_store/00_places.ipynb #c7d999e3
+def is_broken(
+    place:Place   # A table, on a disk or elsewhere
+)->bool:          # False where that cannot be seen from here
+    "Whether a table is there and damaged."
+    return place.local is not None and (place.local/'_delta_log').is_dir() and bool(faults_of(place))
+
 # %% ../../nbs/05_store/00_places.ipynb #b8b3872f
 def way_back(
     place:Place   # A table that cannot be used
@@ -164,14 +171,14 @@ def way_back(
 def storage_errors(
     place:Place   # The table that is touched
 ):
-    "Turn a storage error into an `AqwError` with its remedy."
+    "Turn a storage error into `Broken` or `Unreachable` with its remedy."
     try: yield
     except CommitFailedError: raise
     # polars panics at a file that was cut off
     except (DeltaError, OSError, BaseError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
         if 'No space left' in str(e) or getattr(e, 'errno', None) == 28:
-            raise AqwError(f"the disk of {place} is full; everything that was stored before is safe",
-                           "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run "
-                           "again: what is stored is not stored twice") from e
-        raise AqwError(f"the table {place} cannot be used: {' '.join(str(e).split('Debug source')[0].split())}",
-                       way_back(place)) from e
+            raise Unreachable(f"the disk of {place} is full; everything that was stored before is safe",
+                              "free some space (aqw tidy shows how much), or set AQW_HOME to another disk, then run "
+                              "again: what is stored is not stored twice") from e
+        kind, why = Broken if is_broken(place) else Unreachable, ' '.join(str(e).split('Debug source')[0].split())
+        raise kind(f"the table {place} cannot be used: {why}", way_back(place)) from e

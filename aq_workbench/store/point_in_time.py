@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ..core import AqwError, ids_as_text
+from ..core import ids_as_text, Unusable
 from .bitemporal import visible_from
 
 # %% ../../nbs/05_store/07_point_in_time.ipynb #f3837c67
@@ -97,12 +97,12 @@ def meeting(
     labels:pl.DataFrame,  # With the entity's columns
     bounds:pl.DataFrame   # The same columns, of a timeline
 )->tuple[pl.DataFrame, pl.DataFrame]:
-    "Both in types that can be joined; `AqwError` for labels that cannot."
+    "Both in types that can be joined; `Unusable` for labels that cannot."
     labels, bounds = ids_as_text(labels), ids_as_text(bounds)
     try: return labels.select(pl.col(c).cast(bounds.schema[c]) for c in labels.columns), bounds
     except pl.exceptions.PolarsError as e:
         odd = {c: (str(t), str(bounds.schema[c])) for c, t in labels.schema.items() if t != bounds.schema[c]}
-        raise AqwError(f"labels have columns of another type than the store (theirs, the store's): {odd}",
+        raise Unusable(f"labels have columns of another type than the store (theirs, the store's): {odd}",
                        "give them the store's type") from e
 
 # %% ../../nbs/05_store/07_point_in_time.ipynb #5f8cb4a6

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, city_slug, load_command, Missing, spelled_like, utc
+from ..core import city_slug, load_command, Missing, spelled_like, utc
 from .bitemporal import READINGS
 from .feature_store import FeatureStore
 
@@ -38,20 +38,19 @@ def city_rows(
     *, where:pl.Expr|bool=True,  # Which of its facts
     **query:object       # As in `FeatureStore.scan`: `asof`, `version`, `on_time`, `start`, `end`
 )->pl.LazyFrame:         # The current row of each key
-    "A city's readings in the store; `AqwError` names the cities that are there."
+    "A city's readings in the store; `Missing` names the cities that are there."
     if names := city_names(store, city): return store.scan(where=pl.col('city').is_in(names) & where, **query)
-    if near := spelled_like(city, cities_in(store)):
-        raise Missing(f"the store has no readings of {city!r}; it has {cities_in(store)}",
-                      f"did you mean {near[0]}? If not, load them: {load_command(city, store.settings, 'fetch')}")
     store.group().open()   # where there are no readings at all, this says so
-    raise AqwError(f"the store has no readings of {city!r}; it has {cities_in(store)}",
-                   f"load them first: {load_command(city, store.settings, 'fetch')}")
+    near = spelled_like(city, cities_in(store))
+    guess = f"did you mean {near[0]}? If not, load them" if near else "load them first"
+    raise Missing(f"the store has no readings of {city!r}; it has {cities_in(store)}",
+                  f"{guess}: {load_command(city, store.settings, 'fetch')}")
 
 # %% ../../nbs/05_store/13_stored.ipynb #a250feef
 def all_city_rows(
     store:FeatureStore,  # Where the readings are
     city:str             # Its name or slug
-)->pl.LazyFrame:         # None of another city; `AqwError` where the store has no readings at all
+)->pl.LazyFrame:         # None of another city; `Missing` where the store has no readings at all
     "Every row that the store has of a city, superseded ones too."
     return store.group().rows().filter(pl.col('city').is_in(city_names(store, city)))
 
@@ -66,8 +65,8 @@ def city_asof(
     pm25 = city_rows(store, city, where=pl.col('parameter') == 'pm25')
     last = pm25.select(pl.col('event_ts').max()).collect().item()
     if last is None:
-        raise AqwError(f"the store has no PM2.5 of {city!r}",
-                       "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
+        raise Missing(f"the store has no PM2.5 of {city!r}",
+                      "a forecaster of PM2.5 needs some: check the file's columns with aqw status")
     return last
 
 # %% ../../nbs/05_store/13_stored.ipynb #b28d9b03

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..core import AqwError, check_kind, city_slug, LAG_H, now, quoted, Settings, TS, utc
+from ..core import check_kind, city_slug, LAG_H, Missing, now, quoted, Settings, TS, utc
 from .bitemporal import READINGS
 from .contract import prepare, SaveResult
 from .feature_store import FeatureStore
@@ -29,12 +29,12 @@ def batches_of(
     batches:list[Batch],   # Files as they were read
     city:str               # The city that was asked for
 )->list[Batch]:            # The same files, with that city's readings only
-    "The batches that hold readings of a city; `AqwError` names the cities that are there."
+    "The batches that hold readings of a city; `Missing` names the cities that are there."
     slugs = {name: city_slug(name) for b in batches for name in b.readings['city'].unique()}
     names = [name for name, slug in slugs.items() if slug == city_slug(city)]
     if not names:
-        raise AqwError(f"{city!r} is not in the data; it has {sorted(slugs) or 'no readings'}",
-                       "ask for one of these cities, or point --path at the folder of yours")
+        raise Missing(f"{city!r} is not in the data; it has {sorted(slugs) or 'no readings'}",
+                      "ask for one of these cities, or point --path at the folder of yours")
     mine = [b._replace(readings=b.readings.filter(pl.col('city').is_in(names))) for b in batches]
     return [b for b in mine if b.readings.height]
 

@@ -27,7 +27,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 from obstore.exceptions import AlreadyExistsError
 
-from ..core import AqwError
+from ..core import Broken, Busy, Missing, Unusable
 from .places import bucket_of, is_table, Place, storage_errors
 
 # %% ../../nbs/05_store/01_tables.ipynb #6ba0a27a
@@ -57,16 +57,16 @@ def mend_log(
 def check_commits(
     place:Place   # A table
 ):
-    "`AqwError` where one of the newest commits is an empty file."
+    "`Broken` where one of the newest commits is an empty file."
     if place.local is None: return
     log = place.local/'_delta_log'
     names = sorted(n for n in os.listdir(log) if n.endswith('.json') and n[:-5].isdigit())
     for name in names[-25:]:
         if not (log/name).stat().st_size:
-            raise AqwError(f"the table {place} cannot be used: its commit {int(name[:-5])} is an empty file, as a "
-                           f"power cut leaves it; the rows of that write would be missing",
-                           f"restore {log/name} from a backup; or, where it is the newest, move that file away and "
-                           f"load its source again")
+            raise Broken(f"the table {place} cannot be used: its commit {int(name[:-5])} is an empty file, as a "
+                         f"power cut leaves it; the rows of that write would be missing",
+                         f"restore {log/name} from a backup; or, where it is the newest, move that file away and "
+                         f"load its source again")
 
 # %% ../../nbs/05_store/01_tables.ipynb #c2dbdec8
 class LocalTable(DeltaTable):
@@ -199,8 +199,8 @@ def retried(
         try: return work()
         except CommitFailedError as e: last = e
         time.sleep(random.uniform(0, min(2., .01*2**n)))
-    raise AqwError(f"other writers were always first at {place}, {tries} times; nothing of this batch was stored",
-                   "let fewer programs write at once, then run again") from last
+    raise Busy(f"other writers were always first at {place}, {tries} times; nothing of this batch was stored",
+               "let fewer programs write at once, then run again") from last
 
 # %% ../../nbs/05_store/01_tables.ipynb #a6e4f8b0
 def add_own(
@@ -256,7 +256,7 @@ def vacuum(
 )->dict:                     # files, MB
     "Delete the files that no version of the last `keep_days` needs; at least one day."
     if keep_days < 1:
-        raise AqwError(f"keep_days={keep_days}: who reads a table right now would lose its files",
+        raise Unusable(f"keep_days={keep_days}: who reads a table right now would lose its files",
                        "keep at least one day")
     table = open_delta(place)
     with storage_errors(place):
@@ -283,31 +283,31 @@ def check_files(
     place:Place,      # A table
     table:DeltaTable  # Its newest version
 ):
-    "`AqwError` where files are gone; looked at on a disk, where it costs nothing."
+    "`Broken` where files are gone; looked at on a disk, where it costs nothing."
     if not place.local or not (gone := lost_files(place, table)): return
-    raise AqwError(f"the table {place} cannot be used: {len(gone)} of its files are gone, "
-                   f"{os.path.relpath(gone[0], place.local)} first",
-                   f"restore them from a backup; or go back to a version that is whole, "
-                   f"FeatureStore().restore(version, {place.name!r}), and load what came since again")
+    raise Broken(f"the table {place} cannot be used: {len(gone)} of its files are gone, "
+                 f"{os.path.relpath(gone[0], place.local)} first",
+                 f"restore them from a backup; or go back to a version that is whole, "
+                 f"FeatureStore().restore(version, {place.name!r}), and load what came since again")
 
 # %% ../../nbs/05_store/01_tables.ipynb #0b71718b
 def open_version(
     place:Place,  # A table
     version:int   # 0 to the newest
 )->DeltaTable:
-    "A past version; `AqwError` where there is none, or where vacuum has taken it."
+    "A past version; `Missing` where there is none, or where vacuum has taken it."
     newest = open_delta(place)
     if version == newest.version(): return newest
     if not 0 <= version < newest.version():
-        raise AqwError(f"{place.name!r} has no version {version}; its newest is {newest.version()}",
-                       "ask for one of 0 to that: store.versions() lists them")
+        raise Missing(f"{place.name!r} has no version {version}; its newest is {newest.version()}",
+                      "ask for one of 0 to that: store.versions() lists them")
     table = open_delta(place, version)
     if lost := lost_files(place, table):
         when = datetime.fromtimestamp(table.history(1)[0]['timestamp']/1000, timezone.utc)
-        raise AqwError(f"version {version} of {place.name!r}, written {when:%Y-%m-%d %H:%M} UTC, was taken by vacuum: "
-                       f"{len(lost)} of its files are gone",
-                       "ask for a newer version, or for the same moment with asof=; tag a version to keep it: "
-                       "store.tag('paper-v1')")
+        raise Missing(f"version {version} of {place.name!r}, written {when:%Y-%m-%d %H:%M} UTC, was taken by vacuum: "
+                      f"{len(lost)} of its files are gone",
+                      "ask for a newer version, or for the same moment with asof=; tag a version to keep it: "
+                      "store.tag('paper-v1')")
     return table
 
 # %% ../../nbs/05_store/01_tables.ipynb #5e949ed6

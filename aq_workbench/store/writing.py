@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 from deltalake import DeltaTable
 
-from ..core import AqwError, id_text, now, patch, TS
+from ..core import id_text, Missing, now, patch, TS
 from .bitemporal import date_rows, key_of
 from .contract import compare, keep_contract, SaveResult
 from .ledger import current_beside, FeatureGroup, for_the_ledger, fresh_rows, mark_replays
@@ -126,7 +126,7 @@ def withdraw(
     gone = self.withdraw_rows(condition(mine), reason=reason, message=f'withdrew batch {batch_id}')
     if city: batch['sensor_id'] = gone['sensor_id'].unique().to_list() or ['']
     if not self.forget(condition(batch)[1]) and gone.is_empty():
-        raise AqwError(f"{self.name!r} has no rows of batch {batch_id!r}", "store.batches() lists them")
+        raise Missing(f"{self.name!r} has no rows of batch {batch_id!r}", "store.batches() lists them")
     return gone.height
 
 # %% ../../nbs/05_store/06_writing.ipynb #73ae576a

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ..aqi import CATEGORIES
-from ..core import AqwError, as_polars, city_slug, kind_option, now, quoted, Settings, TS, utc
+from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, ceil_hour, Forecaster, HORIZONS, known_at
 from ..store import city_asof, city_rows, storage_errors, FeatureStore
 from ..quality import usable
@@ -54,8 +54,8 @@ def champions(
     "A city's regressor, its classifier, and the regressor's name, version and tags."
     champion = registry.champion('pm25_regressor', city=city)
     if champion is None:
-        raise AqwError(f"no model of {city!r} is registered",
-                       f"train one: aqw train --cities {quoted(city)}{kind_option(registry.settings)}")
+        raise Missing(f"no model of {city!r} is registered",
+                      f"train one: aqw train --cities {quoted(city)}{kind_option(registry.settings)}")
     regressor, classifier = (registry.load_model(kind, city=city) for kind in ('pm25_regressor', 'aqi_classifier'))
     return regressor, classifier, {'model': champion['name'], 'version': champion['version'], 'tags': champion['tags']}
 
@@ -109,7 +109,7 @@ def issued_forecasts(
             .sort('issued_at', 'location_id', 'horizon_h', 'version'))
 
 # %% ../../nbs/08_training/04_forecast.ipynb #af90775f
-class NotIssued(AqwError):
+class NotIssued(Missing):
     "A city without a forecast up to some moment."
 
 def serving_version(
@@ -174,8 +174,8 @@ def forecast_city(
     known = city_rows(store, city, start=moment - timedelta(days=days + 45), asof=moment, on_time=True)
     due = issue_times(build_features(known.collect()), asof=moment, fit_end=utc(who['tags']['fit_end']), days=days)
     if due.is_empty():
-        raise AqwError(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast",
-                       "fetch newer data, or train on earlier hours only")
+        raise Missing(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast",
+                      "fetch newer data, or train on earlier hours only")
     made = issue_forecasts(regressor, classifier, due, city=city, model=who['model'], version=who['version'],
                            run_id=run_id)
     added, last = store.write(made, ISSUED).added, made['issued_at'].max()
@@ -214,11 +214,11 @@ def having(
     needed:list[str],    # Columns
     whose:str            # For the error
 )->pl.DataFrame:         # The same, times in UTC
-    "A frame with all columns that are needed; `AqwError` names those that are missing and those that came."
+    "A frame with all columns that are needed; `Missing` names those that are missing and those that came."
     lost = [c for c in needed if c not in df.columns]
     if lost:
-        raise AqwError(f"the {whose} lack {lost}; got {sorted(df.columns)}",
-                       "take them from the store, or through check_readings")
+        raise Missing(f"missing from the {whose}: {lost}; got {sorted(df.columns)}",
+                      "take them from the store, or through check_readings")
     return as_polars(df)
 
 # %% ../../nbs/08_training/04_forecast.ipynb #13de1af6

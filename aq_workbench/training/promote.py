@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 import polars as pl
 
-from ..core import AqwError, data_root, Settings, utc
+from ..core import Broken, data_root, Settings, utc
 from ..models import AqiClassifier, evaluate_forecaster, Forecaster
 from ..registry import ModelRegistry, register_all_models, registered_name
 from .fit import metrics_of
@@ -82,12 +82,12 @@ def registered_rows(
     names:list[str],      # Registered names
     *, settings:Settings  # Where the registry is
 )->pd.DataFrame:          # Indexed by name: version, stage, status
-    "Register what trainings have left, and give the rows of some names; `AqwError` where one was refused."
+    "Register what trainings have left, and give the rows of some names; `Broken` where one was refused."
     rows = register_all_models(settings).set_index('name').loc[names]
     for name, status in rows['status'].items():
         if status.startswith('refused'):
-            raise AqwError(f"{name} was not registered: {status}",
-                           "train it again; the champion was left as it is")
+            raise Broken(f"{name} was not registered: {status}",
+                         "train it again; the champion was left as it is")
     return rows
 
 # %% ../../nbs/08_training/01_promote.ipynb #e9feb5b2

@@ -9,7 +9,7 @@ __all__ = ['logged_training', 'repeat_training']
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..core import AqwError, city_slug, Settings, utc
+from ..core import city_slug, Missing, Settings, Unusable, utc
 from ..registry import digest, ModelRegistry, with_scores
 from ..store import FeatureStore
 from .fit import fit_and_score, training_frame
@@ -19,16 +19,16 @@ def logged_training(
     run_id:str,              # MLflow's id of a training's run
     registry:ModelRegistry   # Where it was registered
 )->dict:                     # name, version, tags, params
-    "What MLflow knows of a training; `AqwError` lists the newest runs where there is no such one."
+    "What MLflow knows of a training; `Missing` lists the newest runs where there is no such one."
     versions = {v['run_id']: v for name in registry.names() for v in registry.versions(name)}
     if run_id not in versions:
         newest = sorted(versions.values(), key=lambda v: v['created'])[-4:]
         shown = ', '.join(f"{v['run_id']} ({v['name']} v{v['version']})" for v in newest)
-        raise AqwError(f"no training has the run id {run_id!r}; the newest are {shown or 'none yet'}",
-                       "aqw models lists them")
+        raise Missing(f"no training has the run id {run_id!r}; the newest are {shown or 'none yet'}",
+                      "aqw models lists them")
     training = with_scores(registry.client, versions[run_id])
     if not {'store_version', 'asof', 'city'} <= set(training['tags']):
-        raise AqwError(f"{training['name']} v{training['version']} was not trained by the workbench: its store version "
+        raise Unusable(f"{training['name']} v{training['version']} was not trained by the workbench: its store version "
                        f"is not known", "only trainings of aqw train or aqw run can be repeated")
     return training
 
