@@ -66,7 +66,7 @@ def test_what_a_real_run_leaves_is_known(finished):
     later = home / "reports/runs/29991231-000000-beijing"
     later.mkdir()
     try:
-        (later / "results.json").write_text(json.dumps({"source": "files", "cities": {}, "failed": {}}))
+        (later / "results.json").write_text(json.dumps({"source": "files", "cities": {"Beijing": {}}, "failed": {}}))
         fates = {f.run.path: f for f in judge_runs(settings)}
         assert fates[later].rule == "newest"
         if not run.odd: assert (fates[run.path].rule, "pm25_regressor-beijing v1" in fates[run.path].why) == ("serves", True)
