@@ -73,6 +73,7 @@ def two(tmp_path_factory):
     return [(*p.communicate(timeout=PATIENCE), p.returncode) for p in both], home, work
 
 
+@pytest.mark.long
 def test_two_processes_create_the_database_and_log_at_once(two):
     said, home, _ = two
     assert [code for *_, code in said] == [0, 0], said
@@ -82,6 +83,7 @@ def test_two_processes_create_the_database_and_log_at_once(two):
     assert sorted(v['stage'] for v in versions) == ['Archived']*9 + ['Production']
 
 
+@pytest.mark.long
 def test_nothing_is_said_nothing_is_sent_and_nothing_lies_about(two):
     said, _, work = two
     assert said == [('', '', 0)]*2, 'a name that was looked up or a connection would be in the error'

@@ -48,7 +48,7 @@ def test_mlflow_says_what_stands_in_its_way(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGINT])
 def test_sandbox_serves_until_it_is_told_to_end(sign, tmp_path):
     with serving("sandbox", "--port", 0, "--cities", "Delhi,London", "--stations", 2, "--days", 5, "--seed", 7, home=tmp_path) as server:
         url, ask = server.url, lambda path: httpx.get(server.url + path, headers={"X-API-Key": "sandbox"}, timeout=PATIENCE).json()

@@ -80,6 +80,7 @@ def test_a_store_in_a_bucket_answers_as_one_on_a_disk(tmp_path, s3, monkeypatch)
     assert not (tmp_path / "data/files/store/air").exists()
 
 
+@pytest.mark.long
 def test_two_writers_in_a_bucket(tmp_path, s3, crew):
     "A conditional put lets one of them be first; nothing is lost, nothing is there twice."
     settings = {"source": "files", "store": "s3://bucket/two", "storage_options": s3}

@@ -14,6 +14,7 @@ from aq_workbench.core import Settings
 from aq_workbench.registry import ModelRegistry
 from aq_workbench.store import FeatureStore
 
+pytestmark = pytest.mark.long
 MAKE = """
 import sys
 from aq_workbench.core import Settings

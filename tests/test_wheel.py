@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, need, write_city
 
+pytestmark = pytest.mark.long   # it asks PyPI
 ENV = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV")}
 
 
@@ -36,7 +37,6 @@ def test_wheel_carries_its_notebooks_and_its_paper(clean):
     assert not [n for n in names if n.startswith(("nbs/", "tests/", "docs/"))]
 
 
-@pytest.mark.soak   # .ci/run asks for it by name
 def test_wheel_runs_the_whole_flow(clean):
     write_city(clean / "in", stations=("Dongsi",))
     shown = run(clean / "env/bin/aqw", "run", "--path", clean / "in", "--cities", "Beijing", cwd=clean, AQW_HOME=str(clean / "home"), COLUMNS="160")
