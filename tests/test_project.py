@@ -42,6 +42,7 @@ def test_init_says_what_to_do_next(project):
 
 def test_runs_execute_the_edited_notebook(project):
     home, _, fetched = project
+    assert "SIMULATED cities (no OPENAQ_API_KEY is set" in words(fetched)
     assert fetched.returncode == 0 and "Notebooks: yours" in words(fetched) and "1_ingest" in words(fetched), words(fetched)
     assert "# My ingest" in next(home.glob("reports/runs/*/delhi/1_ingest.ipynb")).read_text(encoding="utf-8")
     again = aqw("init", home, home=home, **AT)
