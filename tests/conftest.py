@@ -29,10 +29,12 @@ def need(found, reason):
         (pytest.fail if os.environ.get('AQW_REQUIRE_ALL') == '1' else pytest.skip)(reason)
 
 
-THOROUGH = os.environ.get("AQW_REQUIRE_ALL") == "1"   # in .ci/run, and with --soak
+THOROUGH = os.environ.get("AQW_REQUIRE_ALL") == "1" or "--soak" in sys.argv
 
 
-def examples(n): return n if THOROUGH else max(n // 5, 5)
+def examples(n):
+    "How many examples a property is tried on: all of them in .ci/run, a fifth by a person who waits."
+    return n if THOROUGH else max(n // 5, 5)
 
 
 def pytest_addoption(parser):

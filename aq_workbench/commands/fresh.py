@@ -42,11 +42,11 @@ def newest_known(
     since = min(city_asof(store, city), at) - timedelta(days=3)
     pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=at,
                      on_time=True).collect()
-    found = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
-    if found is None:
+    newest = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
+    if newest is None:
         raise Missing(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
                       f"UTC", "see which hours are stored: aqw cities list")
-    return found
+    return newest
 
 def is_due(
     city:str,              # As the store spells it

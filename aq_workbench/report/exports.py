@@ -114,10 +114,10 @@ def readings_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it
     query:Query,          # Bounds of time, parameters, `asof`
-    held:int|None         # The version that is read; None: the newest
+    table_version:int|None  # The version that is read; None: the newest
 )->pl.DataFrame:
     "Readings of one city, by place, parameter and hour."
-    rows = city_rows(store, city, where=query_filter(query), asof=query.asof, version=held).collect()
+    rows = city_rows(store, city, where=query_filter(query), asof=query.asof, version=table_version).collect()
     if query.wide and rows.height: return widened(rows)
     return rows.sort('city', 'location_id', 'parameter', 'event_ts', 'sensor_id')
 
@@ -126,12 +126,12 @@ def features_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it
     query:Query,          # Bounds of time, parameters, `asof`
-    held:int|None         # The version that is read; None: the newest
+    table_version:int|None  # The version that is read; None: the newest
 )->pl.DataFrame:
     "Features of one city, by place and hour."
     first = query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else None
     since = pl.lit(True) if first is None else pl.col('event_ts') > first
-    readings = city_rows(store, city, where=since, asof=query.asof, version=held, on_time=True).collect()
+    readings = city_rows(store, city, where=since, asof=query.asof, version=table_version, on_time=True).collect()
     if readings.is_empty(): return readings.select('city')
     return (build_features(readings).filter(query_filter(query))
             .select(pl.lit(readings['city'][0]).alias('city'), pl.all())
@@ -142,11 +142,11 @@ def forecasts_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it
     query:Query,          # Bounds of time, parameters, `asof`
-    held:int|None         # The version that is read; None: the newest
+    table_version:int|None  # The version that is read; None: the newest
 )->pl.DataFrame:
     "Forecasts of one city, by hour of issue, place and horizon."
     mine = query_filter(query) & (pl.col('issued_at') <= query.asof if query.asof else pl.lit(True))
-    rows = issued_forecasts(store, city, where=mine, held=held)
+    rows = issued_forecasts(store, city, where=mine, table_version=table_version)
     if rows.is_empty(): return pl.DataFrame(schema={'city':pl.String})
     try: newest = newest_issue(store, city, asof=query.asof or now())
     except NotIssued: newest = {'version': None, 'issued_at': None}   # all of them lie ahead of the present
@@ -197,10 +197,10 @@ def select_rows(
     "The rows of a query; `Missing` where there are none."
     store, (group, read) = FeatureStore(settings), ROW_READERS[query.what]
     names = stored_names(store, query)
-    held = store.version(group)
-    frame = pl.concat([read(store, name, query, held) for name in names], how='diagonal')
+    table_version = store.version(group)
+    frame = pl.concat([read(store, name, query, table_version) for name in names], how='diagonal')
     if frame.is_empty(): raise nothing_left(store, names, query)
-    return frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), held
+    return frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), table_version
 
 # %% ../../nbs/12_report/04_exports.ipynb #ac636b6d
 @cache
@@ -241,7 +241,7 @@ def describe_export(
     frame:pl.DataFrame,    # The rows
     query:Query,           # What was asked for
     *, settings:Settings,  # Home and kind of source
-    held:int               # Version of the store's table
+    table_version:int      # Version of the store's table
 )->dict:                   # JSON-able
     "All that a reader of the rows must know."
     time, iso, store = TIME_COLUMN[query.what], lambda t: t and t.isoformat(), FeatureStore(settings)
@@ -256,7 +256,7 @@ def describe_export(
             'treatment': TREATMENT['wide' if query.wide else query.what],
             'query': {'parameters': list(query.parameters), 'after': iso(query.start), 'until': iso(query.end),
                       'asof': iso(query.asof), 'wide': query.wide},
-            'store': {'kind': settings.source, 'group': ROW_READERS[query.what][0], 'version': held},
+            'store': {'kind': settings.source, 'group': ROW_READERS[query.what][0], 'version': table_version},
             'columns': {c: meaning(c) for c in frame.columns}, 'aqw_version': version('aq_workbench'),
             'created': now().isoformat(timespec='seconds')}
 
@@ -364,8 +364,8 @@ def export_rows(
     "Write the rows of a query, and beside them what they are."
     asked = typed_path(to, '--to')
     if to not in ('', '-') and not asked.is_dir() and suffix_of(asked): free_place(asked, force=force)
-    frame, held = select_rows(query, settings=settings)
-    meta = describe_export(frame, query, settings=settings, held=held)
+    frame, table_version = select_rows(query, settings=settings)
+    meta = describe_export(frame, query, settings=settings, table_version=table_version)
     if to == '-':
         print_rows(as_bytes(frame, '.csv', meta))
         return Exported(None, meta, None)

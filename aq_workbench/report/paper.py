@@ -75,7 +75,7 @@ def cited_works(
     cited = [key for key in dict.fromkeys(k.strip() for k in keys) if key]
     lost = [k for k in cited if k not in known]
     if lost:
-        raise Missing(f"the paper cites {lost}, which references.tex lacks",
+        raise Missing(f"the paper cites {lost}, which are missing from references.tex",
                       "add the works, with data that you checked")
     return ''.join(known[k] for k in cited)
 
@@ -99,8 +99,8 @@ def latex_missing()->str:   # Empty when a PDF can be made
            "service")
     if not shutil.which('pdflatex'): return f"pdflatex is not there: {how}"
     if not shutil.which('kpsewhich'): return ''
-    found = subprocess.run(['kpsewhich', 'IEEEtran.cls'], capture_output=True, text=True)
-    return '' if found.stdout.strip() else f"the LaTeX class IEEEtran is not there: {how}"
+    where = subprocess.run(['kpsewhich', 'IEEEtran.cls'], capture_output=True, text=True)
+    return '' if where.stdout.strip() else f"the LaTeX class IEEEtran is not there: {how}"
 
 # %% ../../nbs/12_report/03_paper.ipynb #e4dd53af
 def build_pdf(

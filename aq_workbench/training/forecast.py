@@ -66,13 +66,13 @@ ISSUES = {'city':pl.String, 'version':pl.Int64, 'issued_at':TS, 'slug':pl.String
 def issues(
     store:FeatureStore,          # Where they are
     *, asof:datetime|None=None,  # Issued no later than this; None: all
-    held:int|None=None           # Version of the group's table; None: the newest
+    table_version:int|None=None  # Version of the group's table; None: the newest
 )->pl.DataFrame:                 # city, version, issued_at (the newest), slug
     "The versions that have issued forecasts, and when they last did."
     if ISSUED not in store.groups(): return pl.DataFrame(schema=ISSUES)
     until = pl.lit(True) if asof is None else pl.col('issued_at') <= pl.lit(asof).cast(TS)
     with storage_errors(store.root/ISSUED):
-        newest = (store.group(ISSUED).rows(held)
+        newest = (store.group(ISSUED).rows(table_version)
                   .filter(until, parameter='pm25')
                   .group_by('city', 'version')
                   .agg(pl.col('issued_at').max())
@@ -94,16 +94,16 @@ def issued_forecasts(
     city:str,                  # In any spelling
     *, version:int|None=None,  # Of the model; None: of every version
     where:pl.Expr|None=None,   # Which of them: a condition on names and times
-    held:int|None=None,        # Version of the group's table; None: the newest
+    table_version:int|None=None,  # Version of the group's table; None: the newest
     start:datetime|None=None   # Targets after this moment
 )->pl.DataFrame:               # By hour of issue, station, horizon and version; without columns where there are none
     "The forecasts of a version that were issued for a city."
-    names = issues(store, held=held).filter(slug=city_slug(city))['city'].unique()
+    names = issues(store, table_version=table_version).filter(slug=city_slug(city))['city'].unique()
     if names.is_empty(): return pl.DataFrame()
     mine = pl.col('city').is_in(names.implode()) & (pl.col('parameter') == 'pm25')
     if version is not None: mine &= pl.col('version') == version
     if where is not None: mine &= where
-    with storage_errors(store.root/ISSUED): rows = store.scan(ISSUED, where=mine, version=held, start=start).collect()
+    with storage_errors(store.root/ISSUED): rows = store.scan(ISSUED, where=mine, version=table_version, start=start).collect()
     return (rows.sort('created_ts')
             .unique(['version', 'location_id', 'horizon_h', 'target_ts'], keep='last')
             .sort('issued_at', 'location_id', 'horizon_h', 'version'))
