@@ -29,7 +29,8 @@ def need(found, reason):
         (pytest.fail if os.environ.get('AQW_REQUIRE_ALL') == '1' else pytest.skip)(reason)
 
 
-THOROUGH = os.environ.get("AQW_REQUIRE_ALL") == "1" or "--soak" in sys.argv
+if "--soak" in sys.argv: os.environ["AQW_SOAK"] = "1"   # for xdist's workers too
+THOROUGH = "1" in (os.environ.get("AQW_REQUIRE_ALL"), os.environ.get("AQW_SOAK"))
 
 
 def examples(n):

@@ -103,7 +103,8 @@ def issued_forecasts(
     mine = pl.col('city').is_in(names.implode()) & (pl.col('parameter') == 'pm25')
     if version is not None: mine &= pl.col('version') == version
     if where is not None: mine &= where
-    with storage_errors(store.root/ISSUED): rows = store.scan(ISSUED, where=mine, version=table_version, start=start).collect()
+    with storage_errors(store.root/ISSUED):
+        rows = store.scan(ISSUED, where=mine, version=table_version, start=start).collect()
     return (rows.sort('created_ts')
             .unique(['version', 'location_id', 'horizon_h', 'target_ts'], keep='last')
             .sort('issued_at', 'location_id', 'horizon_h', 'version'))
