@@ -42,7 +42,8 @@ def typed(*words):
 
 def rain(**more):
     hours = pd.date_range("2016-02-29", periods=3, freq="h", tz="UTC")
-    return pd.DataFrame({"city": "Delft", "location_id": "markt", "parameter": "pm25", "value": [1., 2., 3.], "event_ts": hours, **more})
+    texts = {name: pd.Series([text] * 3, dtype=object) for name, text in more.items() if isinstance(text, str)}   # pandas' own text refuses some
+    return pd.DataFrame({"city": "Delft", "location_id": "markt", "parameter": "pm25", "value": [1., 2., 3.], "event_ts": hours, **more, **texts})
 
 
 def tree(folder, but):

@@ -91,6 +91,9 @@ def as_polars(
     "A polars frame from either kind, with all times in UTC."
     if isinstance(df, pd.DataFrame):
         try: df = pl.from_pandas(df.reset_index() if df.index.names != [None] else df)
+        except UnicodeEncodeError as e:
+            raise Unusable(f"a text holds {e.object[e.start:e.end]!r}, which is half a character",
+                           "read its file again with the encoding that it has, such as encoding='latin-1'") from e
         except (ValueError, TypeError) as e:
             raise Unusable(f"a column holds values of several types: {str(e).splitlines()[0]}",
                            "make each column one type: pd.to_numeric(df['pm25'], errors='coerce') for numbers") from e
