@@ -127,7 +127,7 @@ WRITERS = {
 }
 COMMANDS = {
     "fetch": ("fetch", "--source", "files", "--path", "nowhere", "--cities"), "train": ("train", "--source", "live", "--repeat"), "forecast": ("forecast",),
-    "report": ("report",), "export city": ("export", "readings", "--source", "files", "--to", "here.csv", "--city"), "export what": ("export",),
+    "report": ("report",), "export city": ("export", "readings", "--source", "files", "--to", "../c/home/here.csv", "--city"), "export what": ("export",),
     "drift": ("drift", "--source", "files"), "models": ("models",), "search": ("cities", "search"), "source": ("status", "--source"), "reset": ("reset", "--yes", "--source"),
 }
 PIECES = ["..", "../..", "/", "\\", "~", "%2e%2e", "%2F", "\0", "\n", ":", "*", "?", "[x]", "[/]", "[bold]", "con", "NUL.txt", "evil", "a", " ", ".", "é", "北京", "🙂", "\udcff", "'", '"', ";",
