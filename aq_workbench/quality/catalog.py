@@ -35,14 +35,14 @@ ROW_RULES = [
     Rule('negative', 'info', 'a little below zero, as clean air looks through an instrument\'s noise',
          'keep it: cutting it away biases clean hours upwards', LIMITS_OF,
          {p: low for p, (low, _) in RANGES.items() if low in (-10, -100)}),
-    Rule('out_of_range', 'fail', 'no instrument reports and no air has held such a value', 'check the unit at the source',
-         LIMITS_OF, {p: high for p, (_, high) in RANGES.items()})]
+    Rule('out_of_range', 'fail', 'no instrument reports and no air has held such a value',
+         'check the unit at the source', LIMITS_OF, {p: high for p, (_, high) in RANGES.items()})]
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #79a6571d
 MEASURED = 'measured on 8 Beijing stations 2013-16, Marylebone Road 1998-2003 and simulated cities'
 SERIES_RULES = [
-    Rule('dead', 'fail', 'at least this share of the last 48 readings is exactly 0', 'ask for the sensor\'s service record',
-         'dead sensors in OpenAQ exports; ' + MEASURED, dict.fromkeys(['pm25', 'pm10', 'no2', 'nox', 'co'], .9)),
+    Rule('dead', 'fail', 'at least this share of the last 48 readings is exactly 0',
+         'ask for the sensor\'s service record', 'dead sensors in OpenAQ exports; ' + MEASURED, dict.fromkeys(['pm25', 'pm10', 'no2', 'nox', 'co'], .9)),
     Rule('stuck', 'fail', 'the same value for longer than this series ever repeats itself, and not its floor',
          'leave the run out; if it recurs, ask the operator', MEASURED,
          {'pm25':5, 'pm10':5, 'no2':5, 'nox':5, 'no':6, 'so2':6, 'co':6, 'o3':6}),
@@ -73,9 +73,9 @@ STATION_RULES = [
          'keep one of the two; check the clock of the later one', COPIES, dict.fromkeys(
              ['pm25', 'pm10', 'no2', 'nox', 'no', 'so2', 'co', 'o3'], 12)),
     Rule('copied_column', 'fail', 'this many readings in a row are those of another pollutant at the station',
-         'check the mapping: one column was read twice', 'PM2.5 equals PM10 in 19 to 30 % of hours in Beijing: a longer '
-         'run there, and where NOx can be all NO2', {'so2':12, 'co':12, 'o3':12, 'pm25':96, 'pm10':96, 'no2':96,
-                                                     'nox':96, 'no':96}),
+         'check the mapping: one column was read twice',
+         'PM2.5 equals PM10 in 19 to 30 % of hours in Beijing: a longer run there, and where NOx can be all NO2',
+         {'so2':12, 'co':12, 'o3':12, 'pm25':96, 'pm10':96, 'no2':96, 'nox':96, 'no':96}),
     Rule('pm25_above_pm10', 'suspect', 'PM2.5 above PM10 by more than a tenth and this',
          'compare the two instruments; keep both', 'a part above its whole; ' + MEASURED, {'pm25':2, 'pm10':2}),
     Rule('disagrees', 'suspect', 'for a week this many times its neighbours or less than their part, or for two '
