@@ -85,9 +85,10 @@ def dead()->pl.Expr:
     return past((pl.col('raw') == 0).cast(pl.Float64).rolling_mean(48), 47) >= limit('dead')
 
 def missing_zero()->pl.Expr:
-    "Exactly 0, and the least of the day's other readings is not near it."
+    "Exactly 0, and the readings before that are not 0 are not near it."
     others = pl.when(pl.col('raw') != 0).then(pl.col('value')).shift(1)
-    return (pl.col('raw') == 0) & (past(others.rolling_min(24, min_samples=12), 24) >= limit('missing_zero'))
+    def least(rows): return past(others.rolling_min(rows, min_samples=rows//2), rows)/limit('missing_zero')
+    return (pl.col('raw') == 0) & ((least(24) >= 1) | (least(4) >= 2) | (least(MONTH) >= .25))
 
 # %% ../../nbs/04_quality/02_series.ipynb #f7ea33be
 def gap()->pl.Expr:
