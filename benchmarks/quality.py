@@ -13,7 +13,7 @@ import polars as pl
 
 from aq_workbench.core import check_readings, UNITS
 from aq_workbench.quality import judge_readings, severity
-from aq_workbench.quality.catalog import RULES
+from aq_workbench.quality.catalog import RULEBOOK
 from aq_workbench.quality.series import SCALES
 from aq_workbench.sandbox.network import observed
 from aq_workbench.sandbox.world import truth
@@ -70,7 +70,7 @@ def false_flags():
         for seed in (0, 1):
             judged = judge_readings(clean(city, seed))
             counts = dict(judged.group_by(severity().alias("s")).len().rows())
-            rules = {r: n for r in RULES if (n := flagged(judged, r).height)}
+            rules = {r: n for r in RULEBOOK if (n := flagged(judged, r).height)}
             print(f"{city:8} seed {seed}  {judged.height:,} rows  fail {per_cent(counts.get('fail', 0), judged.height)}  "
                   f"suspect {per_cent(counts.get('suspect', 0), judged.height)}  {rules}")
 
@@ -103,7 +103,7 @@ def planted_faults():
             hit = true.join(found.select(KEY), on=KEY, how="semi")
             spells = (true["spell"].n_unique(), hit["spell"].n_unique()) if "spell" in true.columns else (true.height, hit.height)
             totals.setdefault(kind, []).append((true.height, found.height, hit.height, *spells))
-        other = {r: n for r in RULES if r not in ("sentinel", "stuck", "negative", "gap") and (n := flagged(judged, r).height)}
+        other = {r: n for r in RULEBOOK if r not in ("sentinel", "stuck", "negative", "gap") and (n := flagged(judged, r).height)}
         print(f"{city}: flags of other rules on {judged.height:,} rows: {other}")
     for kind, rows in totals.items():
         true, found, hit, spells, met = np.sum(rows, axis=0)
@@ -119,7 +119,7 @@ def smoke(name, readings):
         top, all_ = (x.filter(pl.col("parameter") == p) for x in (highest, judged))
         shares = [per_cent(x.filter(severity() == s).height, x.height) for s in ("fail", "suspect") for x in (top, all_)]
         print(f"{p:5} highest fail {shares[0]}  all {shares[1]}   highest suspect {shares[2]}  all {shares[3]}")
-    print({r: n for r in RULES if (n := flagged(judged, r).height)})
+    print({r: n for r in RULEBOOK if (n := flagged(judged, r).height)})
 
 
 def with_spikes(readings, seed, parameter="pm25", rate=.003):
@@ -131,7 +131,7 @@ def with_spikes(readings, seed, parameter="pm25", rate=.003):
         for at in np.flatnonzero(rng.random(len(value)) < rate):
             here = slice(at, at + rng.integers(1, 4))
             value[here], mark[here] = np.round(level[here]*rng.uniform(3, 10), 1), True
-        mark &= value - level > RULES["spike"].limits[parameter]
+        mark &= value - level > RULEBOOK["spike"].limits[parameter]
         parts.append(part.with_columns(value=pl.Series(value)).with_columns(value_raw="value")), hits.append(part.filter(pl.Series(mark)))
     others = readings.filter(pl.col("parameter") != parameter)
     return pl.concat([*parts, others]), pl.concat(hits)
@@ -197,7 +197,7 @@ def seconds(millions):
     start = perf_counter()
     judge_readings(rows)
     took = perf_counter() - start
-    print(f"\n{rows.height:,} rows judged by {len(RULES)} rules in {took:.1f} s: {took/rows.height*1e6:.2f} s per million (load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)")
+    print(f"\n{rows.height:,} rows judged by {len(RULEBOOK)} rules in {took:.1f} s: {took/rows.height*1e6:.2f} s per million (load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)")
 
 
 if __name__ == "__main__":

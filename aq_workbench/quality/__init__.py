@@ -3,6 +3,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "rules": ["flag_readings", "misdated", "usable"],
-    "catalog": ["Rule", "RULES", "rules_table", "RULES_VERSION"],
+    "catalog": ["Rule", "RULEBOOK", "rules_table", "RULES_VERSION"],
     "findings": ["judge_readings", "quality_report", "report_text", "severity"],
 })

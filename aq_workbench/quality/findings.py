@@ -11,10 +11,10 @@ import pandas as pd
 import polars as pl
 
 from ..core import check_readings
-from .catalog import RULES, rule_named, RULES_VERSION, SEVERITIES
+from .catalog import RULEBOOK, rule_named, RULES_VERSION, SEVERITIES
 from .neighbours import beside
 from .rules import flag_readings
-from .series import counted, flagged_rows, good_rows, in_series, ON_ALL, ON_GOOD
+from .series import numbered, flagged_rows, good_rows, in_series, ON_ALL, ON_GOOD
 
 # %% ../../nbs/04_quality/04_findings.ipynb #968de23c
 def context_flags(
@@ -23,7 +23,7 @@ def context_flags(
     "What the rules of series and of neighbours say, one row for each flag."
     rows = in_series(readings)
     good = good_rows(rows)
-    return pl.concat([flagged_rows(counted(rows), ON_ALL), flagged_rows(good, ON_GOOD), beside(good)])
+    return pl.concat([flagged_rows(numbered(rows), ON_ALL), flagged_rows(good, ON_GOOD), beside(good)])
 
 def judge_readings(
     readings:pl.DataFrame   # Columns of `core.READING`
@@ -39,7 +39,7 @@ def judge_readings(
 def severity()->pl.Expr:   # `fail`, `suspect`, `info`, or null for a row without flags
     "The gravest severity among a row's flags."
     held = pl.col('flags').fill_null('').str.split(';')
-    def holds(severity): return held.list.set_intersection([n for n, r in RULES.items() if r.severity == severity])
+    def holds(severity): return held.list.set_intersection([n for n, r in RULEBOOK.items() if r.severity == severity])
     return (pl.when(holds('fail').list.len() > 0).then(pl.lit('fail'))
         .when(holds('suspect').list.len() > 0).then(pl.lit('suspect'))
         .when(pl.col('flags').fill_null('') != '').then(pl.lit('info')))
@@ -78,7 +78,7 @@ def findings(
     "One row for each rule that flagged something at a station and parameter."
     whole = judged.group_by(SERIES_OF).len('of')
     each = judged.select(*SERIES_OF, 'event_ts', rule=pl.col('flags').fill_null('').str.split(';')).explode('rule')
-    found = each.filter(pl.col('rule').is_in(list(RULES))).group_by(*SERIES_OF, 'rule').agg(
+    found = each.filter(pl.col('rule').is_in(list(RULEBOOK))).group_by(*SERIES_OF, 'rule').agg(
         pl.len().alias('rows'), pl.col('event_ts').min().alias('first'), pl.col('event_ts').max().alias('last'))
     return found.join(whole, on=SERIES_OF, how='left').sort(*SERIES_OF, 'rule')
 
@@ -121,7 +121,7 @@ def severity_rows(
 )->list[dict]:            # In the columns of a report
     "How many readings each severity touches."
     counts = dict(judged.group_by(severity().alias('s')).len().rows())
-    means = {'fail':'fail and are not to be used', 'suspect':'are suspect: used, counted and shown',
+    means = {'fail':'fail and are not to be used', 'suspect':'are suspect: used, numbered and shown',
              'info':'carry a remark only'}
     def told(n): return f'{n:,} of {judged.height:,} readings ({share_text(n, judged.height)})'
     return [{'severity':s, 'rule':'all', 'rows':(n := counts.get(s, 0)), 'finding':f'{told(n)} {means[s]}'}
@@ -134,9 +134,9 @@ def quality_report(
     "What is wrong with readings and what to do: counts, completeness, and every finding, the gravest first."
     judged = judge_readings(check_readings(readings))
     hour = '%Y-%m-%d %H:%M'
-    found = [{**{c: row[c] for c in [*SERIES_OF, 'rule', 'rows']}, 'severity':RULES[row['rule']].severity,
+    found = [{**{c: row[c] for c in [*SERIES_OF, 'rule', 'rows']}, 'severity':RULEBOOK[row['rule']].severity,
               'first':f"{row['first']:{hour}}", 'last':f"{row['last']:{hour}}", 'finding':sentence(row),
-              'todo':RULES[row['rule']].todo} for row in findings(judged).iter_rows(named=True)]
+              'todo':RULEBOOK[row['rule']].todo} for row in findings(judged).iter_rows(named=True)]
     ranked = sorted(found + completeness_rows(judged), key=lambda r: SEVERITIES.index(r['severity']))
     return pl.DataFrame(severity_rows(judged) + ranked, schema=REPORT)
 
