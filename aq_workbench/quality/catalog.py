@@ -42,7 +42,7 @@ ROW_RULES = [
 # %% ../../nbs/04_quality/01_catalog.ipynb #04a1e144
 TUNED_ON = 'measured on 8 Beijing stations 2013-16, Marylebone Road 1998-2003 and simulated cities'
 SERIES_RULES = [
-    Rule('dead', 'fail', 'at least this share of the last 48 readings is exactly 0',
+    Rule('dead', 'fail', 'at least this share of the last 24 readings is exactly 0',
          'ask for the sensor\'s service record', 'dead sensors in OpenAQ exports; ' + TUNED_ON,
          dict.fromkeys(['pm25', 'pm10', 'no2', 'nox', 'co'], .9)),
     Rule('stuck', 'fail', 'the same value for longer than this series ever repeats itself, and not its floor',
@@ -69,7 +69,7 @@ INDEX_RULES = [
 COPIES = 'measured on 8 Beijing stations 2013-16: 31 of 1.2 million hours, none between pollutants'
 GASES_AND_PARTICLES = ['pm25', 'pm10', 'no2', 'nox', 'no', 'so2', 'co', 'o3']
 STATION_RULES = [
-    Rule('spike', 'suspect', 'twice the level of the hours before or more, and no neighbour and no other pollutant shows it',
+    Rule('spike', 'suspect', 'twice the level of the hours before or more, and no neighbour or other pollutant shows it',
          'wait for the next hours; look for a fire, fireworks or a calibration', TUNED_ON,
          {'pm25':20, 'pm10':30, 'no2':40, 'nox':100, 'no':80, 'so2':30, 'co':1500, 'o3':60}),
     Rule('copied_station', 'suspect', 'this many readings in a row are those of another station, now or earlier',
