@@ -47,8 +47,8 @@ def with_rise(
     witness = pl.when(pl.col('parameter') != 'o3').then(pl.col('rise').clip(0))
     return mean_of_others(rows, ['place', 'event_ts'], 'along', of=witness)
 
-# %% ../../nbs/04_quality/03_neighbours.ipynb #299b8a00
-BESIDE, ALONE = .65, .8   # Logs: what a spike stands above its witnesses, with neighbours among them or without
+# %% ../../nbs/04_quality/03_neighbours.ipynb #c69d815d
+BESIDE, ALONE = .6, .8   # Logs: what a spike stands above its witnesses, with neighbours among them or without
 
 def spike()->pl.Expr:
     "More above its level than its witnesses above theirs."
