@@ -69,7 +69,7 @@ INDEX_RULES = [
 COPIES = 'measured on 8 Beijing stations 2013-16: 31 of 1.2 million hours, none between pollutants'
 GASES_AND_PARTICLES = ['pm25', 'pm10', 'no2', 'nox', 'no', 'so2', 'co', 'o3']
 STATION_RULES = [
-    Rule('spike', 'suspect', 'twice the level of the hours before or more, and no neighbour or other pollutant shows it',
+    Rule('spike', 'suspect', 'about twice the hours before or more, and no neighbour or other pollutant shows it',
          'wait for the next hours; look for a fire, fireworks or a calibration', TUNED_ON,
          {'pm25':15, 'pm10':30, 'no2':40, 'nox':100, 'no':80, 'so2':30, 'co':1500, 'o3':60}),
     Rule('copied_station', 'suspect', 'this many readings in a row are those of another station, now or earlier',
