@@ -77,7 +77,7 @@ def test_a_dead_station_is_told_beside_a_living_one():
     judged = judge_readings(check_readings(rows))
     dead = bench.flagged(judged, "dead")
     assert set(dead["location_id"]) == {"dead"}
-    assert dead.height == len(hours) - 23
+    assert dead.height == len(hours) - 47
 
 
 def test_each_rule_says_what_to_do():

@@ -42,7 +42,7 @@ ROW_RULES = [
 # %% ../../nbs/04_quality/01_catalog.ipynb #04a1e144
 TUNED_ON = 'measured on 8 Beijing stations 2013-16, Marylebone Road 1998-2003 and simulated cities'
 SERIES_RULES = [
-    Rule('dead', 'fail', 'at least this share of the last 24 readings is exactly 0',
+    Rule('dead', 'fail', 'at least this share of the last 48 readings is exactly 0',
          'ask for the sensor\'s service record', 'dead sensors in OpenAQ exports; ' + TUNED_ON,
          dict.fromkeys(['pm25', 'pm10', 'no2', 'nox', 'co'], .9)),
     Rule('stuck', 'fail', 'the same value for longer than this series ever repeats itself, and not its floor',
@@ -63,7 +63,7 @@ INDEX_RULES = [
     Rule('index', 'fail', 'for ten days only numbers that an air quality index of whole µg/m³ can take',
          'convert the index back, or read the concentration column', BREAKS, {'pm25':240}),
     Rule('index_kink', 'suspect', 'for a month whole numbers, this many times denser above 50 or 150 than below',
-         'compare a day with the source: is it an index?', BREAKS + '; ' + TUNED_ON, {'pm25':2.2})]
+         'compare a day with the source: it may be an index', BREAKS + '; ' + TUNED_ON, {'pm25':2.2})]
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #fbe99dfb
 COPIES = 'measured on 8 Beijing stations 2013-16: 31 of 1.2 million hours, none between pollutants'

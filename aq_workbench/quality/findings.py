@@ -121,7 +121,7 @@ def severity_rows(
 )->list[dict]:            # In the columns of a report
     "How many readings each severity touches."
     counts = dict(judged.group_by(severity().alias('s')).len().rows())
-    means = {'fail':'fail and are not to be used', 'suspect':'are suspect: used, numbered and shown',
+    means = {'fail':'fail and are not to be used', 'suspect':'are suspect: used, counted and shown',
              'info':'carry a remark only'}
     def told(n): return f'{n:,} of {judged.height:,} readings ({share_text(n, judged.height)})'
     return [{'severity':s, 'rule':'all', 'rows':(n := counts.get(s, 0)), 'finding':f'{told(n)} {means[s]}'}

@@ -45,7 +45,7 @@ def with_rise(
     softened = limit('spike')/4
     rise = ((pl.col('value') + softened)/(pl.col('level') + softened)).log().clip(-1, 2)
     rows = rows.with_columns(level=local_level()).with_columns(rise=rise)
-    rows = mean_of_others(rows, ['town', 'parameter', *SAME_TIME], 'others', of=pl.col('rise'))
+    rows = mean_of_others(rows, ['town', 'parameter', *SAME_TIME], 'others', of=pl.when(pl.col('raw') != 0).then('rise'))
     witness = pl.when(pl.col('parameter') != 'o3').then(pl.col('rise').clip(0))
     return mean_of_others(rows, ['place', *SAME_TIME], 'along', of=witness)
 
@@ -106,6 +106,7 @@ def copied_station(
 )->pl.DataFrame:        # `row` and `rule`
     "Rows whose last twelve readings another station had by then."
     seen = rows.filter(pl.col('print').is_not_null(), limit('copied_station').is_not_null())
+    seen = seen.filter(pl.col('print').is_duplicated())
     first = seen.group_by('parameter', 'print', 'place').agg(pl.col('event_ts').min().alias('since'))
     several = first.filter(pl.len().over('parameter', 'print') > 1)
     pairs = seen.join(several, on=['parameter', 'print'], suffix='_other').filter(
