@@ -14,7 +14,7 @@ from ..core import check_readings
 from .catalog import RULEBOOK, rule_named, RULES_VERSION, SEVERITIES
 from .neighbours import beside
 from .rules import flag_readings
-from .series import numbered, flagged_rows, good_rows, in_series, ON_ALL, ON_GOOD
+from .series import flagged_rows, good_rows, in_series, numbered, ON_ALL, ON_GOOD
 
 # %% ../../nbs/04_quality/04_findings.ipynb #968de23c
 def context_flags(
