@@ -45,7 +45,8 @@ def with_rise(
     softened = limit('spike')/4
     rise = ((pl.col('value') + softened)/(pl.col('level') + softened)).log().clip(-1, 2)
     rows = rows.with_columns(level=local_level()).with_columns(rise=rise)
-    rows = mean_of_others(rows, ['town', 'parameter', *SAME_TIME], 'others', of=pl.when(pl.col('raw') != 0).then('rise'))
+    alive = pl.when(pl.col('raw') != 0).then('rise')
+    rows = mean_of_others(rows, ['town', 'parameter', *SAME_TIME], 'others', of=alive)
     witness = pl.when(pl.col('parameter') != 'o3').then(pl.col('rise').clip(0))
     return mean_of_others(rows, ['place', *SAME_TIME], 'along', of=witness)
 
