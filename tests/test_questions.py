@@ -79,7 +79,7 @@ def test_cities(home):
 
 def test_a_city_of_another_kind_is_named_with_its_kind(home):
     "No advice leads from measured hours to simulated ones under the same name."
-    for words in (("train", "--cities", "Delhi"), ("monitor", "--cities", "Delhi"), ("drift", "Delhi"), ("export", "readings", "--city", "Delhi")):
+    for words in (("train", "--cities", "Delhi"), ("monitor", "--cities", "Delhi"), ("drift", "Delhi"), ("quality", "Delhi"), ("export", "readings", "--city", "Delhi")):
         done = aqw(*words, "--source", "sandbox", home=home)
         assert done.returncode == 1
         assert "it is among the files data: add --source files" in done.stdout + done.stderr, words

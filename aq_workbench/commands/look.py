@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Known', 'Start', 'End', 'To', 'cities_app', 'export', 'cities_search', 'cities_list', 'drift_table',
-           'verdict_heading', 'drift', 'models', 'dashboard', 'serve', 'lab_folder', 'lab', 'mlflow']
+           'verdict_heading', 'drift', 'quality', 'models', 'dashboard', 'serve', 'lab_folder', 'lab', 'mlflow']
 
 # %% ../../nbs/16_commands/14_look.ipynb #514919ef
 import os
@@ -128,6 +128,26 @@ def drift(city:Annotated[str, typer.Argument(help='A city that was monitored')],
                   else '[bold]Keep the model.[/]')
     if verdict['could_not_see']: console.print('What this verdict could not see:')
     for limit in verdict['could_not_see']: console.print(f'- {limit}', markup=False)
+
+# %% ../../nbs/16_commands/14_look.ipynb #3a7a5b44
+@app.command(rich_help_panel=LOOK)
+def quality(
+    city:Annotated[str, typer.Argument(help='A city of the store')],
+    asof:Known='',
+    source:Source=''
+):
+    """Show what is wrong with a city's stored readings, how complete they are, and what to do.
+
+    Example: aqw quality Delhi
+    """
+    from aq_workbench.quality import quality_report, report_text
+    from aq_workbench.store import city_rows, FeatureStore
+    settings, console = settings_for(source), Console()
+    if not has_city(city, settings):
+        raise Missing(f"the {settings.source} store has no readings of {city!r}", where_else(city, settings))
+    rows = city_rows(FeatureStore(settings), city, **({'asof':utc(asof)} if asof else {})).collect()
+    console.print(verdict_heading({'city':city}, settings.source))
+    console.print(report_text(quality_report(rows)), markup=False, highlight=False, soft_wrap=True)
 
 # %% ../../nbs/16_commands/14_look.ipynb #737d9ad7
 @app.command(rich_help_panel=LOOK)

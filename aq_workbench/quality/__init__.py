@@ -1,6 +1,8 @@
-"""What a reading shows by itself: sentinels, impossible values, wrong moments."""
+"""What a reading shows by itself, in its series and beside its neighbours: rules, flags, and a report for a person."""
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "rules": ["flag_readings", "misdated", "usable"],
+    "catalog": ["Rule", "RULEBOOK", "rules_table", "RULES_VERSION"],
+    "findings": ["judge_readings", "quality_report", "report_text", "severity"],
 })

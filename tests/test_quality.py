@@ -1,0 +1,84 @@
+"Quality rules: nothing looks ahead, smoke is not a fault, clean series stay clean, planted faults are found."
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import examples, ROOT
+from hypothesis import given, settings, strategies as st
+
+from aq_workbench.core import check_readings
+from aq_workbench.quality import judge_readings, RULEBOOK, severity
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import quality as bench  # noqa: E402
+
+
+def flags_of(judged, severity_name): return judged.filter(severity() == severity_name).height/judged.height
+
+
+@pytest.fixture(scope="module")
+def beijing(shared):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "MEASURED", shared)
+        return bench.beijing()
+
+
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 790))
+@settings(max_examples=examples(100), deadline=None)
+def test_what_comes_later_changes_no_flag(seed, cut):
+    "Stations with zeros, runs, copies, gaps and rows out of order: judged up to an hour, and with all that follows."
+    rng = np.random.default_rng(seed)
+    hours = pl.datetime_range(pl.datetime(2026, 1, 1, time_zone="UTC"), pl.datetime(2026, 2, 3, time_zone="UTC"), "1h", eager=True)
+    air = np.exp(3 + np.cumsum(rng.normal(0, .2, len(hours)))/3)
+    frames = []
+    for station in "abc":
+        for parameter in ("pm25", "pm10", "no2"):
+            values = np.round(air*rng.uniform(.5, 2) + rng.normal(0, 2, len(hours)), int(rng.integers(0, 2)))
+            at, n = rng.integers(0, len(hours)), rng.integers(1, 60)
+            values[at:at + n] = rng.choice([0, -999, values[at], 5000, values[0]])
+            values[rng.random(len(hours)) < .02] *= 5
+            frames.append(pl.DataFrame({"city": "X", "location_id": station, "parameter": parameter, "event_ts": hours, "value": values}))
+    copied = frames[0].with_columns(location_id=pl.lit("d"), event_ts=pl.col("event_ts") + pl.duration(hours=int(rng.integers(0, 9))))
+    rows = pl.concat([*frames, copied]).sample(fraction=.97, shuffle=True, seed=seed)
+    readings = check_readings(rows)
+    early = pl.col("event_ts") <= hours[cut - 1]
+    whole = judge_readings(readings)
+    assert judge_readings(readings.filter(early)).equals(whole.filter(early))
+    assert judge_readings(whole).equals(whole)
+
+
+@pytest.mark.parametrize("city", bench.CITIES)
+def test_clean_simulated_hours_do_not_fail(city):
+    assert flags_of(judge_readings(bench.clean(city, 2)), "fail") <= .001
+
+
+def test_smoke_is_not_a_fault(beijing):
+    "Of the highest hundredth of hours of each station and pollutant at most one in a hundred fails."
+    judged = judge_readings(beijing)
+    for (parameter,), part in judged.partition_by("parameter", as_dict=True).items():
+        highest = part.filter(pl.col("value") >= pl.col("value").quantile(.99).over("location_id"))
+        assert flags_of(highest, "fail") <= .01, parameter
+
+
+def test_planted_spikes_are_found(beijing):
+    "By the rule, or by the range where they leave it."
+    changed, planted = bench.with_spikes(beijing.filter(pl.col("parameter") == "pm25"), seed=5)
+    judged = judge_readings(changed)
+    found = pl.concat([bench.flagged(judged, rule) for rule in ("spike", "out_of_range")])
+    assert bench.shared(planted, found) >= .95*planted.height
+
+
+def test_a_dead_station_is_told_beside_a_living_one():
+    rng = np.random.default_rng(0)
+    hours = pl.datetime_range(pl.datetime(2026, 1, 1, time_zone="UTC"), pl.datetime(2026, 1, 20, time_zone="UTC"), "1h", eager=True)
+    values = {"alive": np.round(rng.gamma(4, 16, len(hours)), 1), "dead": np.where(rng.random(len(hours)) < .98, 0, 1.)}
+    rows = pl.concat([pl.DataFrame({"city": "X", "location_id": k, "parameter": "pm25", "event_ts": hours, "value": v}) for k, v in values.items()])
+    judged = judge_readings(check_readings(rows))
+    dead = bench.flagged(judged, "dead")
+    assert set(dead["location_id"]) == {"dead"}
+    assert dead.height == len(hours) - 47
+
+
+def test_each_rule_says_what_to_do():
+    for rule in RULEBOOK.values(): assert rule.sentence and rule.todo and rule.source and rule.limits, rule.name
