@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BOMS', 'DELIMITERS', 'FAR', 'text_encoding', 'read_text', 'fields', 'unique_names', 'find_header', 'check_lines',
-           'Table', 'numbered_lines', 'text_columns', 'read_table', 'read_lines', 'need_columns', 'raw_line']
+           'Table', 'numbered_lines', 'widest', 'text_columns', 'read_table', 'read_lines', 'need_columns', 'raw_line']
 
 # %% ../../nbs/03_fetcher/02_dialect.ipynb #932c09c5
 import csv
@@ -120,9 +120,18 @@ def numbered_lines(
     skip:int=0         # How many lines to leave out at the top
 )->pl.DataFrame:       # `#line` and `text`
     "The lines of a text that say something."
+    if '\n' not in text: text = text.replace('\r', '\n')
     lines = pl.DataFrame({'text': text.split('\n')}).with_row_index('#line', 1)[skip:]
     bare = pl.col('text').str.strip_chars(' \r"' + DELIMITERS)
     return lines.with_columns(pl.col('text').str.strip_chars_end('\r')).filter(bare != '')
+
+# %% ../../nbs/03_fetcher/02_dialect.ipynb #857cdcf8
+def widest(
+    lines:pl.DataFrame,   # `#line` and `text`
+    delimiter:str         # What stands between two fields
+)->int:                   # At least as many as the line with most fields has, less one
+    "How many delimiters a line has at most."
+    return lines['text'].str.count_matches(delimiter, literal=True).max()
 
 # %% ../../nbs/03_fetcher/02_dialect.ipynb #20361dd1
 def text_columns(
@@ -131,8 +140,9 @@ def text_columns(
 )->pl.DataFrame:          # All columns as text, empty fields null, and `#line`
     "The fields of checked lines."
     header = fields(lines['text'][0], delimiter)
-    rows = pl.read_csv('\n'.join(lines['text']).encode(), separator=delimiter, infer_schema=False, has_header=False,
-                       skip_rows=1, truncate_ragged_lines=True, new_columns=unique_names(header))
+    rows = pl.read_csv('\n'.join([delimiter*widest(lines, delimiter), *lines['text'][1:]]).encode(), has_header=False,
+                       separator=delimiter, infer_schema=False, truncate_ragged_lines=True)[1:]
+    rows = rows[:, :len(header)].rename(dict(zip(rows.columns, unique_names(header))))
     text = pl.all().str.strip_chars()
     rows = rows.with_columns(pl.when(text != '').then(text).name.keep())
     idle = [c for c, name in zip(rows.columns, header) if not name and rows[c].null_count() == rows.height]

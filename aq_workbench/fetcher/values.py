@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'COMPASS', 'QUALITY_NAME', 'WORDS', 'Marks', 'number_marks', 'plain_number', 'parse_number', 'take_numbers',
-           'marks_of', 'Quality', 'plain_word', 'quality_flag', 'known_quality', 'quality_columns', 'row_flags']
+           'marks_of', 'Quality', 'plain_word', 'quality_flag', 'known_quality', 'quality_columns', 'unread_quality',
+           'row_flags']
 
 # %% ../../nbs/03_fetcher/04_values.ipynb #6eb81c7f
 import re
@@ -54,7 +55,7 @@ def plain_number(
     return text.cast(pl.Float64, strict=False)
 
 # %% ../../nbs/03_fetcher/04_values.ipynb #8978f56b
-MISSING = ('NA', 'NaN', 'nan', 'null')
+MISSING = ('NA', 'NaN', 'nan', 'null', 'N/A', 'n/a', 'NULL', 'None')
 COMPASS = {p: 22.5*i or 360. for i, p in enumerate('N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW'.split())}
 
 # %% ../../nbs/03_fetcher/04_values.ipynb #f393447d
@@ -166,6 +167,17 @@ def quality_columns(
     words = {c: lines.select(plain_word(pl.col(c)).unique().drop_nulls()).to_series().to_list() for c in free}
     found = {c: known_quality(c, w) for c, w in words.items()}
     return {**given, **{c: q for c, q in found.items() if q}}
+
+# %% ../../nbs/03_fetcher/04_values.ipynb #76e1b51b
+def unread_quality(
+    lines:pl.DataFrame,    # A file's rows
+    used:set[str]          # Columns that mean something
+)->list[str]:              # One sentence each
+    "The columns that may say which values can be used, and do not explain themselves."
+    named = [c for c in lines.columns if c not in used and QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', c.lower()))]
+    words = {c: lines[c].drop_nulls().unique(maintain_order=True)[:5].to_list() for c in named}
+    return [f"column {c} may say which values can be used, by {w}: say it under `quality` in a mapping file"
+            for c, w in words.items() if w]
 
 # %% ../../nbs/03_fetcher/04_values.ipynb #23f71289
 def row_flags(
