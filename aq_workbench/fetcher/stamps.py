@@ -184,8 +184,8 @@ def quick_time(
     text, form = pl.col('#text'), time.format
     if not form:
         plain = text.str.replace('T', ' ', literal=True)
-        return pl.coalesce(pl.when(text.str.len_bytes() == n)
-                           .then(plain.str.to_datetime(f, strict=False, time_unit='us')) for n, f in PLAIN_STAMPS.items())
+        def read(form): return plain.str.to_datetime(form, strict=False, time_unit='us')
+        return pl.coalesce(pl.when(text.str.len_bytes() == n).then(read(f)) for n, f in PLAIN_STAMPS.items())
     if '%z' in form or form.startswith('epoch'): return pl.lit(None, pl.Datetime('us'))
     if '%H' in form and '%M' not in form: text, form = text + ' 00', form + ' %M'
     return text.str.to_datetime(form, strict=False, time_unit='us')
