@@ -137,13 +137,18 @@ def file_notes(
 # %% ../../nbs/05_store/14_sync.ipynb #d136e2cb
 def readable(
     path:str|Path,              # Folder (or file) to read
+    city:str,                   # The city to take
     *, mapping:str|Path|None    # Description of files in a format of their own
 )->tuple[list[Batch], list[tuple[str, AqwError]]]:   # Files as they were read, and those that could not be
-    "The files of a folder that can be read; an error where there are none."
+    "The files of a folder that can be read and hold a city; an error where there are none."
     faults = []
     batches = list(read_folder(path, mapping=mapping, faults=faults))
-    if batches: return batches, faults
-    raise faults[0][1]
+    if not batches: raise faults[0][1]
+    try: return batches_of(batches, city), faults
+    except Missing as e:
+        if not faults: raise
+        unread = f"{len(faults)} files could not be read, the first is {faults[0][0]}: {faults[0][1].what}"
+        raise Missing(f"{e.what}; {unread}", faults[0][1].do) from e
 
 # %% ../../nbs/05_store/14_sync.ipynb #d5e88ef7
 SILENT_H = 24
@@ -210,8 +215,7 @@ def sync_folder(
     replace:bool=False         # Take back what these files brought before, then load them as history
 )->dict:                       # Counts and times, JSON-able
     "Bring a city's files into the store: read, append what is new; refused rows go to quarantine."
-    batches, faults = readable(path, mapping=mapping)
-    batches = batches_of(batches, city)
+    batches, faults = readable(path, city, mapping=mapping)
     readings = stacked(batches, 'readings').with_columns(city=pl.col('city').first())
     earlier, nameless = earlier_reads(store, batches, city), nameless_batches(store, readings)
     if replace: check_kind(prepare(readings, READINGS), store.settings.source)
