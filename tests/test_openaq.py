@@ -377,9 +377,9 @@ def fetcher(base, tmp_path, **options): return LiveDataFetcher(Settings(home=tmp
 
 
 def test_choosing_converting_and_listing(tmp_path):
-    "A dead station, a dead sensor, two sensors of one gas, Fahrenheit, particles by number, a sensor that always fails, one without values."
+    "A dead station, a dead sensor, two sensors of one gas, an unknown unit, particles by number, a sensor that always fails, one without values."
     old = END - timedelta(days=800)
-    sensors = [sensor(71, 'pm25', 'µg/m³', END), sensor(72, 'no2', 'ppm', END - timedelta(hours=5)), sensor(73, 'no2', 'ppb', END), sensor(74, 'temperature', 'f', END), sensor(75, 'um003', 'particles/cm³', END),
+    sensors = [sensor(71, 'pm25', 'µg/m³', END), sensor(72, 'no2', 'ppm', END - timedelta(hours=5)), sensor(73, 'no2', 'ppb', END), sensor(74, 'temperature', 'r', END), sensor(75, 'um003', 'particles/cm³', END),
                sensor(76, 'so2', 'ppb', old), sensor(77, 'o3', 'ppm', END), sensor(78, 'co', 'ppm', END)]
     rows = {'71/hours': [(200, {}, envelope(*days_of(START, 4, interval='00:30:00'), hour(START + timedelta(hours=6), None, interval='00:30:00'), hour(START + timedelta(hours=7), -999., interval='00:30:00')))],
             '73/hours': [(200, {}, envelope(*days_of(START, 2, name='no2', unit='ppb', flagInfo={'hasFlags': True})))], '77/hours': [(500, {}, {'detail': 'db error'})], '78/hours': [(200, {}, envelope())]}
@@ -392,7 +392,7 @@ def test_choosing_converting_and_listing(tmp_path):
     assert round(no2['value'][0], 3) == 18.804 and no2.select('unit', 'value_raw', 'unit_raw', 'flags').row(0) == ('µg/m³', 10., 'ppb', 'provider')
     reasons = {s['sensor_id'] or s['location']: s['reason'] for s in f.skipped}
     assert reasons.keys() == {'Station 8', '72', '74', '75', '76', '77', '78'} and json.dumps(f.skipped)
-    assert 'days ago' in reasons['Station 8'] and 'days ago' in reasons['76'] and 'sensor 73' in reasons['72'] and "'f'" in reasons['74'] and 'does not model' in reasons['75']
+    assert 'days ago' in reasons['Station 8'] and 'days ago' in reasons['76'] and 'sensor 73' in reasons['72'] and "'r'" in reasons['74'] and 'does not model' in reasons['75']
     assert 'db error' in reasons['77'] and 'no values' in reasons['78']
     around = next(q for p, q, _ in script.asked if p == '/v3/locations')
     assert around['radius'] == '25000' and abs(float(around['coordinates'].split(',')[0]) - 28.65) < .1, 'latitude first'

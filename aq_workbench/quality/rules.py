@@ -42,8 +42,8 @@ def flag_readings(
 
 # %% ../../nbs/04_quality/00_rules.ipynb #c5a79a3c
 def usable()->pl.Expr:   # True where a row may be used for modelling
-    "No sentinel, nothing out of range; small negatives stay."
-    return ~pl.col('flags').fill_null('').str.contains('sentinel|out_of_range')
+    "No sentinel, nothing out of range or invalid for its source; small negatives stay."
+    return ~pl.col('flags').fill_null('').str.contains('sentinel|out_of_range|invalid')
 
 # %% ../../nbs/04_quality/00_rules.ipynb #222b7de1
 EARLIEST, AHEAD, REACH = datetime(1950, 1, 1, tzinfo=timezone.utc), timedelta(days=1), timedelta(days=16)
