@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from aq_workbench.core import check_readings
 from aq_workbench.quality import judge_readings, RULEBOOK, severity
+from aq_workbench.quality.catalog import GIVEN_RULES
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import quality as bench  # noqa: E402
@@ -81,4 +82,4 @@ def test_a_dead_station_is_told_beside_a_living_one():
 
 
 def test_each_rule_says_what_to_do():
-    for rule in RULEBOOK.values(): assert rule.sentence and rule.todo and rule.source and rule.limits, rule.name
+    for rule in RULEBOOK.values(): assert rule.sentence and rule.todo and rule.source and (rule.limits or rule in GIVEN_RULES), rule.name

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SEVERITIES', 'LIMITS_OF', 'ROW_RULES', 'TUNED_ON', 'SERIES_RULES', 'BREAKS', 'INDEX_RULES', 'COPIES',
-           'GASES_AND_PARTICLES', 'STATION_RULES', 'RULES_VERSION', 'RULEBOOK', 'Rule', 'rule_named', 'rules_table',
-           'limit']
+           'GASES_AND_PARTICLES', 'STATION_RULES', 'GIVEN_RULES', 'RULES_VERSION', 'RULEBOOK', 'Rule', 'rule_named',
+           'rules_table', 'limit']
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #20dd5dca
 from dataclasses import dataclass, field
@@ -86,9 +86,18 @@ STATION_RULES = [
          'weeks not moving with them', 'look at where it stands, its unit and its clock',
          'Beijing: correlation of hours .78 to .97 between stations', {'pm25':4, 'pm10':4})]
 
+# %% ../../nbs/04_quality/01_catalog.ipynb #5e4c9db0
+GIVEN_RULES = [
+    Rule('invalid', 'fail', 'its source says that it is not valid', 'nothing: it is left out',
+         'quality columns of files: EEA validity below 1, 0 in a column of 0 and 1, words such as Missing'),
+    Rule('provisional', 'info', 'its source has not ratified it yet', 'load the file again when it is ratified',
+         'status columns of files, such as UK-AIR: P, provisional'),
+    Rule('provider', 'suspect', 'the provider has flagged it', 'look at the provider\'s page of this sensor',
+         'flagInfo of OpenAQ v3')]
+
 # %% ../../nbs/04_quality/01_catalog.ipynb #598fc28f
 RULES_VERSION = '2026.11'
-RULEBOOK = {rule.name: rule for rule in [*ROW_RULES, *SERIES_RULES, *INDEX_RULES, *STATION_RULES]}
+RULEBOOK = {rule.name: rule for rule in [*ROW_RULES, *GIVEN_RULES, *SERIES_RULES, *INDEX_RULES, *STATION_RULES]}
 
 def rule_named(
     name:str   # Of a flag
