@@ -128,7 +128,7 @@ def file_notes(
     faults:list[tuple[str, AqwError]]    # Files that were not, with the reason
 )->list[str]:
     "What a person should know about how files were read."
-    bad = [f"{name} was left out: {e.what}; {e.do}" for name, e in faults]
+    bad = [f"{name} was left out: {e.what.removeprefix(f'{name}: ')}; {e.do}" for name, e in faults]
     good = [f"{b.name}: {note}" for b in batches for note in b.notes]
     kinds = (bad, 'files were left out'), (good, 'notes on files')
     more = [f"{len(some) - SHOWN} more {what}" for some, what in kinds if some[SHOWN:]]
@@ -147,8 +147,10 @@ def readable(
     try: return batches_of(batches, city), faults
     except Missing as e:
         if not faults: raise
-        unread = f"{len(faults)} files could not be read, the first is {faults[0][0]}: {faults[0][1].what}"
-        raise Missing(f"{e.what}; {unread}", faults[0][1].do) from e
+        (name, fault), n = faults[0], len(faults)
+        unread = f"{n} files could not be read, the first is {name}" if n > 1 else f"{name} could not be read"
+        raise Missing(f"{e.what}; {unread}: {fault.what.removeprefix(f'{name}: ')}",
+                      f"{e.do}; if it is in {name}: {fault.do}") from e
 
 # %% ../../nbs/05_store/14_sync.ipynb #d5e88ef7
 SILENT_H = 24
