@@ -100,9 +100,10 @@ def inside(home):
     return TestClient(create_app(Settings(home=home)), raise_server_exceptions=False)
 
 
-def assert_answer(reply, home):
-    "An answer, or a refusal in the one shape that tells nothing of the machine."
-    for secret in (str(home), 'sqlite:', 'Traceback', 'site-packages', '.parquet', '_delta_log'): assert secret not in reply.text, reply.text
+def assert_answer(reply, home, asked=''):
+    "An answer, or a refusal in the one shape that tells nothing of the machine; who names a thing may hear it again."
+    for secret in (str(home), 'sqlite:', 'Traceback', 'site-packages', '.parquet', '_delta_log'):
+        assert secret in asked or secret not in reply.text, reply.text
     if reply.status_code == 200: return
     if reply.request.method == 'HEAD' and not reply.content: return
     error = reply.json()['error']
@@ -121,17 +122,18 @@ def test_odd_names_of_cities(inside, home, name):
 
 
 @given(st.text(max_size=300))
-@hypothesis_settings(max_examples=60, deadline=None)
-def test_no_name_makes_a_fault(inside, home, name): assert_answer(inside.get('/v1/forecast/' + quote(name, safe='')), home)
+@example('_delta_log')
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True, database=None)
+def test_no_name_makes_a_fault(inside, home, name): assert_answer(inside.get('/v1/forecast/' + quote(name, safe='')), home, name)
 
 
 @given(st.sampled_from(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'X']), st.lists(st.text(max_size=20), max_size=4), st.text(max_size=40), st.binary(max_size=40))
 @example('GET', ['health', ''], '', b'')
 @example('GET', ['models'], 'limit=99999999999999999999&asof=-1', b'{')
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True, database=None)
 def test_no_question_makes_a_fault(inside, home, method, parts, query, body):
     reply = inside.request(method, 'http://testserver/' + '/'.join(quote(p, safe='') for p in parts) + '?' + quote(query, safe='=&'), content=body)
-    assert_answer(reply, home)
+    assert_answer(reply, home, ' '.join([*parts, query]))
 
 
 def test_the_description_holds_the_shape(inside):
