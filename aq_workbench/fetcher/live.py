@@ -176,10 +176,11 @@ def as_readings(
     fixed = {'city':city, 'country':place['country'] or country, 'location_id':place['location_id'],
              'location':place['location'] or place['location_id'], 'sensor_id':sensor['sensor_id'], 'parameter':name,
              'unit':UNITS[name], 'unit_raw':unit_name(sensor['unit']), 'source':source, 'licence':place['licence'],
-             'lat':place['lat'], 'lon':place['lon'], 'tz':place['tz'] or 'UTC'}
+             'lat':place['lat'], 'lon':place['lon'], 'tz':place['tz'] or 'UTC', 'is_monitor':place.get('is_monitor')}
     flags = pl.when('flagged').then(pl.lit('provider')).otherwise(pl.lit(''))
     value = pl.col('value')*factor + unit_shift(sensor['unit'])
-    values = rows.select('event_ts', 'period_min', value=value, value_raw='value', flags=flags)
+    share = pl.col('coverage')/100 if 'coverage' in rows.columns else pl.lit(None, pl.Float64)
+    values = rows.select('event_ts', 'period_min', value=value, value_raw='value', flags=flags, coverage=share)
     return check_readings(values.with_columns(pl.lit(v, READING[c]).alias(c) for c, v in fixed.items()))
 
 # %% ../../nbs/03_fetcher/07_live.ipynb #1c979629

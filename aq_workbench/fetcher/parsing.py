@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOCATION', 'SENSOR', 'LATEST', 'HOUR', 'PARAMETER', 'LICENCE_FIELDS', 'PARSED_AS', 'parse_locations', 'parse_latest',
-           'parse_parameters', 'parse_licences', 'at', 'instant', 'when', 'json_number', 'text', 'minutes',
+           'parse_parameters', 'parse_licences', 'at', 'instant', 'when', 'json_number', 'yes_or_no', 'text', 'minutes',
            'period_min', 'licence_words', 'averaging_min', 'percent', 'mean_value', 'results_of', 'parse',
            'parse_sensors', 'parse_hours', 'parameter_ids']
 
@@ -49,6 +49,12 @@ def json_number(
 )->float|None:   # None for anything but a number
     "A number, or nothing."
     return float(js) if isinstance(js, (int, float)) and not isinstance(js, bool) and js == js else None
+
+def yes_or_no(
+    js:object   # A JSON value
+)->bool|None:
+    "A truth value, or nothing."
+    return js if isinstance(js, bool) else None
 
 def text(
     js:object   # A JSON value
@@ -112,7 +118,7 @@ def mean_value(
 LOCATION = {'location_id':('id', text), 'location':('name', text), 'country':('country.code', text),
             'tz':('timezone', text), 'provider':('provider.name', text),
             'lat':('coordinates.latitude', json_number), 'lon':('coordinates.longitude', json_number),
-            'licence':('licenses', licence_words),
+            'licence':('licenses', licence_words), 'is_monitor':('isMonitor', yes_or_no),
             'first':('datetimeFirst', when), 'last':('datetimeLast', when)}
 SENSOR = {'sensor_id':('id', text), 'parameter':('parameter.name', text), 'unit':('parameter.units', text),
           'first':('datetimeFirst', when), 'last':('datetimeLast', when),
@@ -123,7 +129,7 @@ LATEST = {'location_id':('locationsId', text), 'sensor_id':('sensorsId', text), 
           'lon':('coordinates.longitude', json_number)}
 HOUR = {'event_ts':('period.datetimeTo', when), 'period_min':('period', period_min), 'value':('', mean_value),
         'parameter':('parameter.name', text), 'unit':('parameter.units', text),
-        'flagged':('flagInfo.hasFlags', lambda js: js is True)}
+        'flagged':('flagInfo.hasFlags', lambda js: js is True), 'coverage':('coverage.percentCoverage', percent)}
 PARAMETER = {'parameter_id':('id', text), 'parameter':('name', text), 'unit':('units', text)}
 LICENCE_FIELDS = {'licence_id':('id', text), 'licence':('name', text), 'url':('sourceUrl', text),
                   'attribution':('attributionRequired', lambda js: js is True)}

@@ -11,8 +11,8 @@ from datetime import datetime
 import polars as pl
 from deltalake import DeltaTable
 
-from ..core import id_text, Missing, now, patch, TS
-from .bitemporal import date_rows, key_of
+from ..core import id_text, Missing, now, patch, READING, TS
+from .bitemporal import date_rows, key_of, READINGS
 from .contract import compare, keep_contract, SaveResult
 from .ledger import current_beside, FeatureGroup, for_the_ledger, fresh_rows, mark_replays
 from .places import is_table, storage_errors
@@ -43,7 +43,9 @@ def write_once(
 )->SaveResult:
     "One attempt of `write`; `CommitFailedError` where another writer came between."
     seen = self.open() if is_table(self.place) else None
-    df = keep_contract(df, contract_of(seen), self.name, widen=widen)
+    kept = contract_of(seen)
+    widen = widen or self.name == READINGS and {*df.columns} - {*kept} <= {*READING}
+    df = keep_contract(df, kept, self.name, widen=widen)
     key, ledger = key_of(df.columns), self.ledger_rows(df)
     compared = compare(df, current_beside(seen, df, key), key)
     marked = mark_replays(compared, seen, ledger)
