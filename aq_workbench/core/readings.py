@@ -114,7 +114,7 @@ READING = {
     'parameter':pl.String, 'event_ts':TS, 'period_min':pl.Int32, 'issued_at':TS, 'available_ts':TS, 'created_ts':TS,
     'batch_id':pl.String, 'value':pl.Float64, 'unit':pl.String, 'value_raw':pl.Float64, 'unit_raw':pl.String,
     'source':pl.String, 'licence':pl.String, 'flags':pl.String, 'lat':pl.Float64, 'lon':pl.Float64, 'tz':pl.String,
-    'coverage':pl.Float64, 'is_monitor':pl.Boolean}
+    'is_monitor':pl.Boolean, 'status':pl.String, 'coverage':pl.Float64}
 READING_KEY = ['sensor_id', 'parameter', 'period_min', 'event_ts', 'issued_at']
 REQUIRED = ['city', 'location_id', 'parameter', 'event_ts', 'value']
 
