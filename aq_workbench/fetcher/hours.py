@@ -102,7 +102,8 @@ def hour_means(
     keys = ['#site', '#instrument', 'parameter', 'unit_raw', '#end']
     hours = fast.with_columns(hour).group_by(keys, maintain_order=True).agg(
         pl.col('#line').first(), pl.col('#flags').str.split(';').explode().unique().sort().str.join(';'),
-        mean_of('value_raw'), mean_of('value'), (pl.col('#period').sum()/60).clip(0, 1).alias('coverage'))
+        mean_of('value_raw'), mean_of('value'), (pl.col('#period').sum()/60).clip(0, 1).alias('coverage'),
+        pl.exclude(*keys, '#line', '#flags', 'value_raw', 'value', '#period', 'coverage').first())
     return hours.filter(pl.col('coverage') >= ENOUGH).with_columns(
         pl.lit(60.).alias('#period'), pl.col('#flags').str.strip_chars(';'))
 

@@ -259,7 +259,7 @@ def row_periods(
     stated = rows.with_columns(pl.lit(float(time.period_min)).alias('#period'))
     if 'period_min' in time.model_fields_set: return stated
     gaps = typical_gaps(rows, series)
-    short = gaps.filter(pl.col('len') > 2, pl.col('gap') < 60).select(pl.exclude('len', 'even', 'days', '#all'))
+    short = gaps.filter(pl.col('gap') < 60).select(pl.exclude('len', 'even', 'days', '#all'))
     keys = [c for c in short.columns if c != 'gap']
     if short.is_empty(): return stated
     if not keys: return rows.with_columns(pl.lit(short['gap'][0]).alias('#period'))
