@@ -108,12 +108,15 @@ def bad_lines(
     def count(mark): return pl.col('text').str.count_matches(mark, literal=True)
     if odd := sorted({c for c in header if c[:1] == '#'}):
         raise Unusable(f"{name} has columns {odd} that begin with #", "rename them")
-    found = []
-    for line, text in lines.filter((count(delimiter) != len(header) - 1) | (count('"') % 2 == 1)).iter_rows():
+    mark, found = re.escape(delimiter), []
+    stray = (count('"') % 2 == 1) | pl.col('text').str.contains(f'[^"{mark}]"[^"{mark}]|^[^"{mark}]+"')
+    odd = lines.filter((count(delimiter) != len(header) - 1) | stray)
+    for line, text, astray in odd.with_columns(stray.alias('#stray')).iter_rows():
         n = len(row := fields(text, delimiter))
-        if n < len(header) or any(row[len(header):]):
-            found.append((line, f"{n or 'no readable'} fields where the header has {len(header)}",
-                          'mend or remove that line', text[:200]))
+        what = f"{n} fields where the header has {len(header)}"
+        if astray: what = 'a quotation mark that is not around a field'
+        elif n >= len(header) and not any(row[len(header):]): continue
+        found.append((line, what, 'mend or remove that line', text[:200]))
     return pl.DataFrame(found, schema=FAULT, orient='row')
 
 # %% ../../nbs/03_fetcher/04_dialect.ipynb #9040c32b
@@ -195,7 +198,10 @@ def read_table(
     notes += [f"lines before the header, left out: {at}"]*bool(at)
     notes += [f"read as {codec}, which no mark in it says"]*(codec in ('cp1252', 'latin-1') and not encoding)
     if bad.height: body = body.filter(~pl.col('#line').is_in(bad['#line'].implode()))
-    return Table(text_columns(body, delimiter), delimiter, text['text'][:at].to_list(),
+    try: rows = text_columns(body, delimiter)
+    except (pl.exceptions.ComputeError, pl.exceptions.ShapeError) as e:
+        raise Unusable(f"{path.name}: quotation marks do not stand around fields", "remove them") from e
+    return Table(rows, delimiter, text['text'][:at].to_list(),
                  sorted({c for c in header if c and header.count(c) > 1}), notes, bad, codec)
 
 # %% ../../nbs/03_fetcher/04_dialect.ipynb #7725f311
