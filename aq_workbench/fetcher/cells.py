@@ -178,5 +178,6 @@ def flag_notes(
     cells:pl.DataFrame   # With `#flags`
 )->list[str]:            # One sentence each
     "How many values each flag of the source stands at."
+    if not (cells['#flags'] != '').any(): return []
     counts = cells['#flags'].str.split(';').explode().drop_nulls().value_counts(sort=True)
     return [f"values that the file's own columns call {flag}: {n}" for flag, n in counts.iter_rows() if flag]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Zone', 'OFFSET', 'DATE', 'ORDERS', 'CLOCK', 'ISO', 'H24', 'PLAIN_STAMPS', 'PERIOD', 'SECONDS_OF', 'Strict',
            'known_zone', 'Time', 'stamp_text', 'offset_minutes', 'iso_text', 'parsed', 'wall_time', 'with_order',
-           'epoch_time', 'offset_time', 'repeated_hours', 'standard_zone', 'quick_time', 'read_stamps',
+           'epoch_time', 'offset_time', 'repeated_hours', 'standard_zone', 'plain_form', 'quick_time', 'read_stamps',
            'period_minutes', 'typical_gaps', 'row_periods', 'check_spacing', 'placed', 'period_ends', 'check_midnight',
            'ends_until', 'ended_rows', 'add_end']
 
@@ -191,20 +191,29 @@ def standard_zone(
     return f'Etc/GMT{-hours:+.0f}' if hours else 'UTC'
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #3e3c1828
-PLAIN_STAMPS = {10:['%Y-%m-%d'], 16:['%Y-%m-%d %H:%M', '%Y-%m-%dT%H:%M'], 19:['%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S']}
+PLAIN_STAMPS = {10:['%Y-%m-%d'], 16:['%Y-%m-%d %H:%M', '%Y-%m-%dT%H:%M'], 17:['%Y-%m-%d %H:%MZ', '%Y-%m-%dT%H:%MZ'],
+                19:['%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S'], 20:['%Y-%m-%d %H:%M:%SZ', '%Y-%m-%dT%H:%M:%SZ']}
 
-def quick_time(
+def plain_form(
     texts:pl.Series,   # Stamps
     time:Time          # Format and order
+)->str:                # strptime; empty where they have to be looked at one by one
+    "The format in which most stamps can be read at once."
+    form, first = time.format or '', texts.drop_nulls().head(1)
+    if '%z' in form or form.startswith('epoch'): return ''
+    if form: return form
+    plain = PLAIN_STAMPS.get(first.str.len_bytes().sum(), [''])
+    form = plain[-1 if first.str.contains('T').any() else 0]
+    return '' if form.endswith('Z') and not first.str.ends_with('Z').any() else form
+
+# %% ../../nbs/03_fetcher/05_stamps.ipynb #14a66256
+def quick_time(
+    texts:pl.Series,   # Stamps
+    form:str           # From `plain_form`
 )->pl.Series:          # Time without a zone; null for what has to be looked at
-    "The clock's time in the description's format, or as 2016-02-29 15:00."
-    form = time.format
-    if form and ('%z' in form or form.startswith('epoch')): return pl.Series(dtype=pl.Datetime('us')).extend_constant(
-        None, texts.len())
-    if form and '%H' in form and '%M' not in form: texts, form = texts + ' 00', form + ' %M'
-    first = texts.drop_nulls().head(1)
-    plain = PLAIN_STAMPS.get(first.str.len_bytes().sum(), ['%Y-%m-%d'])
-    form = form or plain[-1 if first.str.contains('T').any() else 0]
+    "The clock's time, as most stamps show it."
+    if not form: return pl.Series([None], dtype=pl.Datetime('us')).new_from_index(0, texts.len())
+    if '%H' in form and '%M' not in form: texts, form = texts + ' 00', form + ' %M'
     return texts.str.to_datetime(form, strict=False, time_unit='us')
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #aac7801d
@@ -214,13 +223,17 @@ def read_stamps(
 )->pl.DataFrame:          # The rows with `#wall`, and `#moment` where the stamp names its offset
     "What the clock showed, and when that was where the stamp says so."
     texts = lines.select(pl.concat_str(time.columns, separator=' ')).to_series()
-    rows = lines.with_columns(texts.alias('#text'), quick_time(texts, time).alias('#wall'))
+    form = plain_form(texts, time)
+    rows = lines.with_columns(texts.alias('#text'), quick_time(texts, form).alias('#wall'))
+    moment = pl.col('#wall').dt.replace_time_zone('UTC') if form.endswith('Z') else pl.lit(None, TS)
+    rows = rows.with_columns(moment.alias('#moment'))
     rest = rows.filter(pl.col('#wall').is_null()).select('#text').unique()
+    if rest.is_empty(): return rows.drop('#text')
     at = time.model_copy(update={'column':'#text'})
-    if rest.is_empty(): return rows.drop('#text').with_columns(pl.lit(None, TS).alias('#moment'))
-    rest = rest.with_columns(wall_time(at).alias('#slow'), offset_time(at).alias('#moment'))
+    rest = rest.with_columns(wall_time(at).alias('#slow'), offset_time(at).alias('#slow moment'))
     rows = rows.join(rest, on='#text', how='left', maintain_order='left')
-    return rows.with_columns(pl.coalesce('#wall', '#slow').alias('#wall')).drop('#text', '#slow')
+    slow = pl.coalesce('#wall', '#slow').alias('#wall'), pl.coalesce('#moment', '#slow moment').alias('#moment')
+    return rows.with_columns(slow).drop('#text', '#slow', '#slow moment')
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #49b4f7c7
 PERIOD = r'^(\d+(?:\.\d+)?)?[\s-]*(s|sec|seconds?|min|minutes?|h|hr|hrs|hours?|hourly|d|days?|daily)\b'
@@ -241,44 +254,45 @@ def typical_gaps(
     series:list[str]     # Columns that tell one series from another
 )->pl.DataFrame:         # A row for each series: `len`, `gap` in minutes, whether all gaps are `even`, or whole `days`
     "How far apart the stamps of each series lie."
-    keys = ['#all', *(c for c in series if c in rows.columns)]
-    clock = pl.coalesce(pl.col('#moment').dt.replace_time_zone(None), '#wall').alias('#clock')
-    stamps = rows.select(pl.lit(0).alias('#all'), *keys[1:], clock).drop_nulls('#clock').unique().sort(*keys, '#clock')
-    gaps = stamps.select(*keys, gap=pl.col('#clock').diff().over(keys).dt.total_milliseconds()/60_000).drop_nulls('gap')
-    return gaps.group_by(keys, maintain_order=True).agg(
-        pl.len(), pl.col('gap').quantile(.5, 'lower'), even=pl.col('gap').n_unique() == 1,
-        days=(pl.col('gap') % 1440 == 0).all())
+    keys = [c for c in series if c in rows.columns]
+    clock = pl.coalesce(pl.col('#moment').dt.replace_time_zone(None), '#wall').dt.epoch('ms').alias('#clock')
+    own = pl.struct(keys).hash().alias('#series') if keys else pl.lit(0, pl.UInt64).alias('#series')
+    gap = pl.col('#clock').drop_nulls().unique().sort().diff().drop_nulls()
+    each = (rows.select(own, clock, *keys).group_by('#series', maintain_order=True)
+            .agg(*(pl.col(k).first() for k in keys), gap.alias('#gaps')).filter(pl.col('#gaps').list.len() > 0))
+    one, day = pl.element(), 86_400_000
+    return each.select(
+        *keys, len=pl.col('#gaps').list.len(), gap=pl.col('#gaps').list.eval(one.quantile(.5, 'lower')).list.first()/60_000,
+        even=pl.col('#gaps').list.n_unique() == 1, days=pl.col('#gaps').list.eval((one % day == 0).all()).list.first())
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #6f107f3d
 def row_periods(
     rows:pl.DataFrame,    # Rows with `#wall` and `#moment`
     time:Time,            # What the description says
-    series:list[str]      # Columns that tell one series from another
+    gaps:pl.DataFrame     # From `typical_gaps`
 )->pl.DataFrame:          # The rows with `#period` (min); null where a word is not known
     "The averaging period of each row."
     if time.period: return rows.with_columns(period_minutes(pl.col(time.period)).alias('#period'))
     stated = rows.with_columns(pl.lit(float(time.period_min)).alias('#period'))
-    if 'period_min' in time.model_fields_set: return stated
-    gaps = typical_gaps(rows, series)
-    short = gaps.filter(pl.col('gap') < 60).select(pl.exclude('len', 'even', 'days', '#all'))
+    short = gaps.filter(pl.col('gap') < 60).drop('len', 'even', 'days')
+    if 'period_min' in time.model_fields_set or short.is_empty(): return stated
     keys = [c for c in short.columns if c != 'gap']
-    if short.is_empty(): return stated
     if not keys: return rows.with_columns(pl.lit(short['gap'][0]).alias('#period'))
     rows = rows.join(short, on=keys, how='left', maintain_order='left', nulls_equal=True)
     return rows.with_columns(pl.col('gap').fill_null(60.).alias('#period')).drop('gap')
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #d3bd72dc
 def check_spacing(
-    rows:pl.DataFrame,    # Rows with `#wall` and `#moment`
+    gaps:pl.DataFrame,    # From `typical_gaps`
     time:Time,            # The claimed averaging period
-    name:str,             # For the error
-    *, series:list[str]=('#site',)   # Columns that tell one series from another
+    name:str              # For the error
 )->None:
     "`Unusable` where the spacing of a station's stamps contradicts the averaging period."
     if time.period: return
     stated, claimed = 'period_min' in time.model_fields_set, time.period_min
-    typical = typical_gaps(rows, series).filter(pl.col('len') > 1)
+    typical = gaps.filter(pl.col('len') > 1)
     near, apart = (pl.col('gap') < .9*claimed) & stated, pl.col('gap') > claimed
+    series = [c for c in gaps.columns if c not in ('len', 'gap', 'even', 'days')]
     other = apart & (pl.col('days') & (claimed < 1440) | pl.col('even') & (not stated))
     for row in typical.filter(near | other).iter_rows(named=True):
         whose = ' '.join(str(row[c]) for c in series if row.get(c)) or 'the file'
@@ -358,9 +372,10 @@ def ended_rows(
     time = with_order(lines, time, name)
     rows = read_stamps(lines, time)
     if time.until: return ends_until(placed(rows, zone, series).rename({'#at':'#start'}), time, zone, series)
-    rows = row_periods(rows, time, series)
+    gaps = typical_gaps(rows, series)
+    rows = row_periods(rows, time, gaps)
     check_midnight(rows, time, name)
-    check_spacing(rows, time, name, series=series)
+    check_spacing(gaps, time, name)
     return period_ends(rows, time, zone, series)
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #64d41041
