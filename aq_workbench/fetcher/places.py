@@ -92,9 +92,11 @@ def own_place(
     elif (km := float(distance_km(at['lat'], at['lon'], lat, lon))) > FAR_KM:
         return {'#site':row['#site'], '#reason':f"{lat:g}, {lon:g} lies {km:,.0f} km from {name}"}
     place = {**at, **own, **({'lat':lat, 'lon':lon} if lat is not None else {})}
+    try: station = city_slug(row['#station'])
+    except Unusable as e: return {'#site':row['#site'], '#reason':e.what}
     return {**place, '#site':row['#site'], 'city':name.split(',')[0].strip(), 'licence':fixed['licence'],
             'location':row.get('location') or row['#station'], 'is_monitor':row.get('is_monitor', fixed['is_monitor']),
-            'location_id':f"{city_slug(name.split(',')[0])}-{city_slug(row['#station'])}"}
+            'location_id':f"{city_slug(name.split(',')[0])}-{station}"}
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #7785b383
 def city_places(

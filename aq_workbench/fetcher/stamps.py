@@ -105,7 +105,7 @@ def iso_text(
     return pl.when(text.str.contains(r'^\d{4}-')).then(text.str.strip_chars())
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #77cb9225
-H24 = r'^(.*\b|\d{8})24(\D*(?:00\D*)*)$'
+H24 = r'^(.*\b|\d{8})24(\D*(?:0+\D*)*)$'
 
 def parsed(
     text:pl.Expr,     # Stamps without offset
@@ -262,8 +262,8 @@ def typical_gaps(
             .agg(*(pl.col(k).first() for k in keys), gap.alias('#gaps')).filter(pl.col('#gaps').list.len() > 0))
     one, day = pl.element(), 86_400_000
     return each.select(
-        *keys, len=pl.col('#gaps').list.len(), gap=pl.col('#gaps').list.eval(one.quantile(.5, 'lower')).list.first()/60_000,
-        even=pl.col('#gaps').list.n_unique() == 1, days=pl.col('#gaps').list.eval((one % day == 0).all()).list.first())
+        *keys, len=pl.col('#gaps').list.len(),
+        gap=pl.col('#gaps').list.eval(one.quantile(.5, 'lower')).list.first()/60_000, even=pl.col('#gaps').list.n_unique() == 1, days=pl.col('#gaps').list.eval((one % day == 0).all()).list.first())
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #6f107f3d
 def row_periods(
@@ -342,7 +342,7 @@ def check_midnight(
 )->None:
     "`Unusable` where an hour is said to begin at 24:00."
     if time.stamp == 'end': return
-    ends_so = pl.concat_str(time.columns[-2:], separator=' ').str.contains(r'[T ]24(?:[:.]?00)*$')
+    ends_so = pl.concat_str(time.columns[-2:], separator=' ').str.contains(r'[T ]24(?:[:.]?0+)*$')
     late = rows.filter(pl.col('#period') < 1440, ends_so)
     if late.height:
         raise Unusable(f"{name}, line {late['#line'][0]}: an hour cannot begin at 24:00",
