@@ -103,7 +103,7 @@ def bad_lines(
     lines:pl.DataFrame,   # `#line` and `text`, the header first
     delimiter:str,        # What stands between two fields
     name:str              # For the error
-)->pl.DataFrame:          # Columns of `faults.FAULT`
+)->tuple[pl.DataFrame, bool]:   # Columns of `faults.FAULT`; whether all lines have the same number of fields
     "The lines that have not as many fields as the header; `Unusable` for a header whose names are ours."
     header = fields(lines['text'][0], delimiter)
     def count(mark): return pl.col('text').str.count_matches(mark, literal=True)
@@ -119,7 +119,7 @@ def bad_lines(
         if astray: what = 'a quotation mark that is not around a field'
         elif n >= len(header) and not any(row[len(header):]): continue
         found.append((line, what, 'mend or remove that line', text[:200]))
-    return pl.DataFrame(found, schema=FAULT, orient='row')
+    return pl.DataFrame(found, schema=FAULT, orient='row'), odd.is_empty()
 
 # %% ../../nbs/03_fetcher/04_dialect.ipynb #9040c32b
 class Table(NamedTuple):
@@ -186,14 +186,12 @@ def text_columns(
 # %% ../../nbs/03_fetcher/04_dialect.ipynb #6e6cd061
 def plain_rows(
     text:bytes,           # A file's text
-    lines:pl.DataFrame,   # Its lines from the header on, `#line` and `text`
-    delimiter:str         # What stands between two fields
+    lines:pl.DataFrame    # Its lines from the header on, `#line` and `text`, each with as many fields as the header
 )->bytes|None:            # None where some lines have to be mended or left out
     "The file from its header on, if it is plain."
     first, last = lines['#line'][0], lines['#line'][-1]
-    even = lines['text'].str.count_matches(delimiter, literal=True).n_unique() == 1
-    every = last == text.count(b'\n') + (not text.endswith(b'\n')) and lines.height == last - first + 1
-    if not even or not every or b'\r' in text: return None
+    every = last == text.count(b'\n') + (not text.endswith(b'\n'))
+    if lines.height != last - first + 1 or not every or b'\r' in text: return None
     at = 0
     for _ in range(first - 1): at = text.index(b'\n', at) + 1
     return text[at:]
@@ -213,10 +211,10 @@ def read_table(
     at, delimiter = find_header(text['text'][:FAR].to_list(), [] if skip is not None else wanted, delimiter=delimiter)
     body = text[at:]
     if body.height < 2: raise Unusable(f"{path.name} has a header and no rows", "delete it, or download it again")
-    bad, header = bad_lines(body, delimiter, path.name), fields(body['text'][0], delimiter)
+    (bad, even), header = bad_lines(body, delimiter, path.name), fields(body['text'][0], delimiter)
     notes += [f"lines before the header, left out: {at}"]*bool(at)
     notes += [f"read as {codec}, which no mark in it says"]*(codec in ('cp1252', 'latin-1') and not encoding)
-    plain = None if bad.height else plain_rows(raw, body, delimiter)
+    plain = plain_rows(raw, body) if even else None
     if bad.height: body = body.filter(~pl.col('#line').is_in(bad['#line'].implode()))
     try: rows = text_columns(body, delimiter, plain)
     except (pl.exceptions.ComputeError, pl.exceptions.ShapeError) as e:

@@ -74,7 +74,7 @@ def read_explorer(
     wanted = 'location_id location_name parameter value unit datetimeUtc timezone latitude longitude provider'.split()
     table, name = read_table(path, wanted), Path(path).name
     need_columns(lines := table.lines, wanted, name, repeated=table.repeated)
-    stations = take_numbers(lines.drop_nulls('location_id').unique('location_id', keep='first', maintain_order=True),
+    stations = take_numbers(lines.filter(pl.col('location_id').is_first_distinct()).drop_nulls('location_id'),
                             {'latitude':False, 'longitude':False}, [], name)[0]
     places = [explorer_place(r) for r in stations.iter_rows(named=True)]
     return assemble(path, lines.with_columns(pl.col('location_id').alias('#site')), EXPLORER, places,

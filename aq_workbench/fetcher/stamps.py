@@ -263,7 +263,8 @@ def typical_gaps(
     one, day = pl.element(), 86_400_000
     return each.select(
         *keys, len=pl.col('#gaps').list.len(),
-        gap=pl.col('#gaps').list.eval(one.quantile(.5, 'lower')).list.first()/60_000, even=pl.col('#gaps').list.n_unique() == 1, days=pl.col('#gaps').list.eval((one % day == 0).all()).list.first())
+        gap=pl.col('#gaps').list.eval(one.quantile(.5, 'lower')).list.first()/60_000,
+        even=pl.col('#gaps').list.n_unique() == 1, days=pl.col('#gaps').list.eval((one % day == 0).all()).list.first())
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #6f107f3d
 def row_periods(
