@@ -53,12 +53,13 @@ class Meaning(NamedTuple):
     aside:str = ''       # Why it is no value of the file's own period: index, mean, statistic, beside
     station:str = ''     # What else it names
 
-# %% ../../nbs/03_fetcher/09_profiles.ipynb #fd3e56b8
+# %% ../../nbs/03_fetcher/09_profiles.ipynb #bd0d437d
 ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a-z])',
-         'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|time)'
-                   r'(?![a-z])',
+         'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|'
+                   r'time)(?![a-z])',
          'statistic': r'(?<![a-z])(max(imum)?|min(imum)?|std|sd|median|variance|percentile)(?![a-z])',
-         'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|(?<![a-z])(daily|rolling|running|moving)(?![a-z])'}
+         'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|'
+                 r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])'}
 
 # %% ../../nbs/03_fetcher/09_profiles.ipynb #8bbe01ca
 def set_aside(
@@ -133,7 +134,7 @@ AQS = [
              'rows':{'parameter':'Parameter Code', 'value':'Arithmetic Mean', 'unit':'Units of Measure'}},
             "AQS gives the mean of a local day, whatever its samples last")]
 
-# %% ../../nbs/03_fetcher/09_profiles.ipynb #f3da0a66
+# %% ../../nbs/03_fetcher/09_profiles.ipynb #541e0438
 AIRNOW_COLUMNS = 'date time AQSID site_name gmt_offset parameter unit value agency'.split()
 AQOBS = {p: {'parameter':p, 'unit_column':f'{p}_Unit'} for p in ('PM25', 'PM10', 'OZONE', 'NO2', 'CO', 'SO2')}
 AIRNOW = [
@@ -143,8 +144,10 @@ AIRNOW = [
              'rows':{'parameter':'parameter', 'value':'value', 'unit':'unit'}, 'is_monitor':True},
             'AirNow stamps the beginning of an hour in GMT'),
     Profile('airnow-aqobs', ['AQSID', 'ValidDate', 'ValidTime', 'PM25_Unit'],
-            {'site':'AQSID', 'place':{'location':'SiteName', 'lat':'Latitude', 'lon':'Longitude', 'country':'CountryCode'},
-             'time':{'column':['ValidDate', 'ValidTime'], 'stamp':'start', 'zone':'UTC', 'order':'mdy', 'period_min':60},
+            {'site':'AQSID', 'place':{'location':'SiteName', 'lat':'Latitude', 'lon':'Longitude',
+                                       'country':'CountryCode'},
+             'time':{'column':['ValidDate', 'ValidTime'], 'stamp':'start', 'zone':'UTC', 'order':'mdy',
+                     'period_min':60},
              'columns':AQOBS, 'licence':'US Public Domain', 'is_monitor':True},
             'AirNow stamps the beginning of an hour in GMT')]
 
@@ -167,13 +170,14 @@ LOW_COST = [
                         'pressure':{'parameter':'pres', 'unit':'hPa'}}},
             'PurpleAir stamps the beginning of a mean, in UTC; a temperature is in °F')]
 
-# %% ../../nbs/03_fetcher/09_profiles.ipynb #8ad7d56e
+# %% ../../nbs/03_fetcher/09_profiles.ipynb #228a440c
 CHINA = {'time':{'column':['year', 'month', 'day', 'hour'], 'stamp':'start', 'zone':'Asia/Shanghai', 'period_min':60,
                  'format':'%Y %m %d %H'}, 'country':'CN', 'licence':'CC BY 4.0'}
 OWN = {'parameter':'parameter', 'value':'value', 'unit':'unit'}
 SETS = [
     Profile('uci-beijing', ['No', 'year', 'month', 'day', 'hour', 'PM2.5', 'TEMP', 'WSPM', 'station'],
-            {**CHINA, 'city':'Beijing', 'site':'station', 'ignore':['No'], 'columns':{'CO':{'parameter':'co', 'unit':'µg/m³'},
+            {**CHINA, 'city':'Beijing', 'site':'station', 'ignore':['No'], 'columns':{
+             'CO':{'parameter':'co', 'unit':'µg/m³'},
              **{g: {'parameter':g.lower(), 'unit':'µg/m³'} for g in ('SO2', 'NO2', 'O3')}}},
             "UCI 501: hours of Beijing's clock, gases in µg/m³"),
     Profile('uci-china', ['year', 'month', 'day', 'hour', 'season', 'HUMI', 'cbwd', 'Iws'],
@@ -248,17 +252,18 @@ def find_profile(
 # %% ../../nbs/03_fetcher/09_profiles.ipynb #503936ef
 OPENAIR_NAMES = set('date ws wd nox no2 o3 pm10 so2 co pm25'.split())
 
-# %% ../../nbs/03_fetcher/09_profiles.ipynb #7e560bb0
+# %% ../../nbs/03_fetcher/09_profiles.ipynb #464a6199
 def present(
     part,                  # Of a mapping: a name, some names, or keys and such
     header:dict[str, str]  # Small letters -> the file's spelling
 ):                         # The same with the file's names; None where nothing is left
     "What a file has of the columns that a part names."
     if isinstance(part, str): return header.get(part.lower())
-    if isinstance(part, list): return [header[p.lower()] for p in part] if all(p.lower() in header for p in part) else None
+    if isinstance(part, list):
+        return [header[p.lower()] for p in part] if {p.lower() for p in part} <= {*header} else None
     return {k: v for k, v in ((k, present(v, header)) for k, v in part.items()) if v} or None
 
-# %% ../../nbs/03_fetcher/09_profiles.ipynb #c27e95a2
+# %% ../../nbs/03_fetcher/09_profiles.ipynb #31ea6430
 def profile_mapping(
     profile:Profile,     # Of `find_profile`
     header:list[str]     # A file's columns
@@ -270,7 +275,8 @@ def profile_mapping(
     for part in ('columns', 'quality'):
         here = {names[c.lower()]: dict(w) for c, w in m.get(part, {}).items() if c.lower() in names}
         if here: found[part] = here
-    if 'rows' in m: found['rows'] = m['rows'] | (present({k: v for k, v in m['rows'].items() if k != 'units'}, names) or {})
+    if rows := {k: v for k, v in m.get('rows', {}).items() if k != 'units'}:
+        found['rows'] = m['rows'] | (present(rows, names) or {})
     fixed = {k: v for k, v in m.get('time', {}).items() if k not in ('column', 'until')}
     named = present({k: v for k, v in m.get('time', {}).items() if k in ('column', 'until')}, names) or {}
     return {**found, **({'time':{**named, **fixed}} if fixed or named else {})}
