@@ -3,7 +3,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "openaq": ["skew_note"],
-    "files": ["Batch", "read_folder", "Words"],
+    "files": ["Batch", "read_file", "read_folder", "Words"],
     "live": ["city_or_none", "LiveDataFetcher", "NoReadings"],
     "key": ["check_key"],
 })
