@@ -123,7 +123,7 @@ def stamp_format(
     if share(**best) >= .9: return choice | (best if share() < .9 else {})
     return next((choice | {'format':form} for form in FORMATS if share(format=form) >= .9), None)
 
-# %% ../../nbs/03_fetcher/21_clocks.ipynb #62f67241
+# %% ../../nbs/03_fetcher/21_clocks.ipynb #bdd85814
 def even_order(
     lines:pl.DataFrame,   # A file's rows as text
     choice:dict           # Of `stamp_format`
@@ -142,9 +142,10 @@ def even_order(
     if ways[0].equals(ways[1]): return 'dmy', 'either order gives the same days'
     if one == two: return '?', 'no date shows which number is the day'
     order = 'dmy' if one < two else 'mdy'
-    return order, f"read as {order} the stamps lie evenly, between {unevenness(order)[1].days + 1} days"
+    spans = {'dmy':one[1].days + 1, 'mdy':two[1].days + 1}
+    return order, f"so its dates span {spans.pop(order)} days, the other way {[*spans.values()][0]}"
 
-# %% ../../nbs/03_fetcher/21_clocks.ipynb #7e48473a
+# %% ../../nbs/03_fetcher/21_clocks.ipynb #c1cc26e5
 def spacing_min(
     stamped:pl.DataFrame,   # Rows with `#at`
     series:list[str],       # Columns that tell one series from another
@@ -159,7 +160,8 @@ def spacing_min(
     if gaps.is_empty(): return None, 'there is one stamp only'
     counts = gaps.round(4).value_counts(sort=True).sort('count', 'gap', descending=[True, False])
     step, n = counts.row(0)
-    if step > 60 and (at['#at'].dt.minute().n_unique() == 1) and step % 1440: step = 60.
+    if step > 60 and step % 1440 and at['#at'].dt.minute().n_unique() == 1:
+        return 60., 'its stamps lie whole hours apart'
     return step, f'{n:,} of {len(gaps):,} stamps are {minutes_words(counts.row(0)[0])} apart'
 
 # %% ../../nbs/03_fetcher/21_clocks.ipynb #ea06f5f7

@@ -230,7 +230,7 @@ SENTINEL = r'^-(9{2,}(\.9+)?|200|888+|777+|1000|32768)(\.0+)?$|^9{4,}(\.9+)?$'
 NO_DATA = {'-', '--', '---', '*', 'x', 'm', 'no data', 'nodata', 'nd', 'n.d.', 'missing', 'bdl', '#n/a', 'n.a.', 'na',
            'invalid', 'offline', 'err', 'error', '.', '?', 'samp<', '<samp', 'calib', 'pwrfail', 'noval', 'none', 'cv'}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #913ecd2d
+# %% ../../nbs/03_fetcher/23_contents.ipynb #eb2d4377
 def missing_part(
     lines:pl.DataFrame,       # A file's rows as text
     columns:dict[str, str]    # Column of values -> parameter; empty where rows name it
@@ -248,7 +248,7 @@ def missing_part(
             side = found if known else odd
             side[text] = side.get(text, 0) + n
     markers = [int(m) if isinstance(m, float) and m.is_integer() else m for m in found]
-    counts = ', '.join(f'{m} ({found[m]:,} times)' for m in found)
+    counts = ', '.join(f'{m} ({n:,} times)' for m, n in zip(markers, found.values()))
     assumed = (f'missing values are marked by {counts}',)*bool(found)
     asked = (Question('missing', f"What do {', '.join(map(repr, [*odd][:5]))} stand for among the numbers?",
                       f'{sum(odd.values()):,} fields', (flow({'missing':[*markers, *odd][:9]}),)),)*bool(odd)

@@ -125,7 +125,7 @@ def known_name(
     "Whether every reader knows a spelling."
     return parameter_name(name) == parameter
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #f23c0754
+# %% ../../nbs/03_fetcher/26_infer.ipynb #480ce07d
 def nameless_part(
     seen:Seen,           # A file
     free:list[str]       # Columns that may hold values
@@ -138,7 +138,7 @@ def nameless_part(
         raise Unusable(f"{seen.name}: no column holds values; it has {[c for c in seen.lines.columns if c[:1] != '#']}",
                        "say which does in a mapping file: columns: {C: {parameter: pm25}}")
     hint = next((p for w in re.split(r'[_\W]+', seen.name) if (p := plain_parameter(w))), None)
-    likely = dict.fromkeys([hint] if hint else ['pm25', 'pm10', 'no2', 'o3'])
+    likely = [hint] if hint else ['pm25', 'pm10', *(['no2', 'o3'] if not best.lower().startswith('pm') else [])]
     size = medians(seen.lines, [best], Marks())[best]
     why = f"its name may say {hint}" if hint else f'its median is {size:.4g}' if size is not None else ''
     answers = tuple(flow({'columns':{best:{'parameter':p, 'unit':'µg/m³'}}}) for p in likely)
@@ -230,7 +230,7 @@ def instrument_part(
             return Part({'instrument':c}, (why,), (), {'instruments':f'{n} ({c})'})
     return Part()
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #8985a70d
+# %% ../../nbs/03_fetcher/26_infer.ipynb #99b8bc76
 def quality_part(
     seen:Seen,          # A file
     used:set[str]       # Columns that mean something else
@@ -242,12 +242,11 @@ def quality_part(
     named = [c for c in lines.columns if QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', c.lower().replace('state', '')))]
     silent = {c: lines[c].drop_nulls().value_counts(sort=True) for c in named if c not in {*used, *known, *found}}
     asked = []
-    for c, counts in ((c, n) for c, n in silent.items() if 0 < n.height <= 30):
+    for c, counts in ((c, n) for c, n in silent.items() if 1 < n.height <= 30):
         words = [w for w, _ in counts.rows()]
         why = ', '.join(f'{w!r} {n:,} times' for w, n in counts.rows()[:6])
         asked.append(Question(f'quality.{c}', f'Which words of {c} mean that a value cannot be used?', why,
-                              (flow({'quality':{c:{'invalid':words[1:]}}}), flow({'ignore':[c]})) if words[1:] else
-                              (flow({'ignore':[c]}), flow({'quality':{c:{'valid':words}}}))))
+                              (flow({'quality':{c:{'invalid':words[1:]}}}), flow({'ignore':[c]}))))
     asked = [q for q in asked if q.key.partition('.')[2] not in seen.known.get('ignore', [])]
     return Part({'quality':known} if known else {}, (), tuple(asked), told)
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PLACE_COLUMNS', 'SITE_COLUMNS', 'PERIOD_COLUMN', 'Seen', 'names_in', 'like', 'station_columns', 'airbase_mapping',
-           'look', 'Clock', 'period_part', 'clock_of', 'tidy', 'with_even_order']
+           'look', 'Clock', 'period_part', 'clock_of', 'several_periods', 'tidy', 'with_even_order']
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #3d182e94
+# %% ../../nbs/03_fetcher/24_look.ipynb #c206c93e
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from .contents import joined, merged, names_parameters, number_share, Part, Ques
 from .dialect import FAR, numbered_lines, read_text
 from .profiles import column_meaning, EEA_CODES, find_profile, Profile, profile_mapping
 from .shapes import find_start, hours_beside, shaped_table, Start
-from .stamps import read_stamps, stamp_text, Time
+from .stamps import read_stamps, stamp_text, Time, typical_gaps
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #99679988
 class Seen(NamedTuple):
@@ -46,7 +46,7 @@ def like(
     "Whether a name is like one of some patterns."
     return any(re.search(p, name.lower()) for p in patterns)
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #2cabbf72
+# %% ../../nbs/03_fetcher/24_look.ipynb #4ff369e0
 def station_columns(
     lines:pl.DataFrame   # A file's rows as text
 )->dict|None:            # For `unfold`; None for a file of another shape
@@ -57,7 +57,8 @@ def station_columns(
     free = [c for c in names if c not in timed and c not in kinds and not column_meaning(c).aside]
     named = any(column_meaning(c).parameter or like(VALUE_COLUMNS, c) for c in free)
     placed = [*PLACE_COLUMNS.values(), *SITE_COLUMNS[:-1]]
-    numbers = [c for c in free if number_share(lines[c]) > .5 and not like(placed, c)]
+    empty = [c for c in free if lines[c].null_count() == lines.height]
+    numbers = [c for c in free if (c in empty or number_share(lines[c]) > .5) and not like(placed, c)]
     if named or not timed or len(numbers) < 2 or (not kinds and len(numbers) < len(free)): return None
     prefix = re.match(r'^[A-Za-z]+[_ ]', numbers[0])
     cut = len(prefix[0]) if prefix and all(c.startswith(prefix[0]) for c in numbers) else 0
@@ -136,7 +137,7 @@ def period_part(
         return {'period_min':sizes.pop()} if len(sizes) == 1 else {'period':c}
     return {}
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #6ac61896
+# %% ../../nbs/03_fetcher/24_look.ipynb #b7af3b71
 def clock_of(
     seen:Seen,           # A file
     series:list[str]     # Columns that tell one series from another
@@ -161,9 +162,20 @@ def clock_of(
     said = {k: time[k] for k in ('period_min', 'period') if k in time} or period_part(lines)
     if choice.get('until'): said = {}
     period = said.get('period_min') or step or (1440 if dates else 60)
-    told = {} if choice.get('until') or said.get('period') else {'period_min':said.get('period_min') or tidy(period)}
+    several = not said and step and step < 60 and several_periods(read, series)
+    told = {'period_min':said.get('period_min') or tidy(period)}
+    if choice.get('until') or said.get('period') or several: told = {}
     guess = (f'averaging time {minutes_words(period)}: {why}',)*(not said and not choice.get('until'))
     return Clock(choice, read, dates, period, joined(part, Part({'time':{**choice, **said, **told}}, guess)))
+
+# %% ../../nbs/03_fetcher/24_look.ipynb #65e6ff60
+def several_periods(
+    stamped:pl.DataFrame,   # Rows with `#wall` and `#moment`
+    series:list[str]        # Columns that tell one series from another
+)->bool:
+    "Whether the stamps of some series lie closer than those of others."
+    gaps = typical_gaps(stamped, series).filter(pl.col('len') > 1)['gap']
+    return len(gaps) > 1 and gaps.max() > 1.5*gaps.min()
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #9ffb9ecb
 def tidy(

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
-           'AIRNOW_COLUMNS', 'AQOBS', 'AIRNOW', 'LOW_COST', 'CHINA', 'OWN', 'SETS', 'OPENAQ', 'PER_GAS', 'GAS_FRAME',
-           'PPB_FRAME', 'FRAMES', 'TABLES', 'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_parameter', 'can_be',
-           'Meaning', 'set_aside', 'cuts', 'column_meaning', 'Profile', 'find_profile', 'present', 'profile_mapping']
+           'AIRNOW_COLUMNS', 'GASES', 'AQOBS', 'AIRNOW', 'LOW_COST', 'CHINA', 'OWN', 'SETS', 'OPENAQ', 'PER_GAS',
+           'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'TABLES', 'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_parameter',
+           'can_be', 'Meaning', 'set_aside', 'cuts', 'column_meaning', 'Profile', 'find_profile', 'present',
+           'present_columns', 'profile_mapping']
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #a8c8e3b0
 import re
@@ -53,9 +54,9 @@ class Meaning(NamedTuple):
     aside:str = ''       # Why it is no value of the file's own period: index, mean, statistic, beside
     station:str = ''     # What else it names
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #8bf6ae55
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #204c9448
 ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a-z])',
-         'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|'
+         'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|measured$|'
                    r'time)(?![a-z])',
          'statistic': r'(?<![a-z])(max(imum)?|min(imum)?|std|sd|median|variance|percentile)(?![a-z])',
          'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|'
@@ -134,9 +135,10 @@ AQS = [
              'rows':{'parameter':'Parameter Code', 'value':'Arithmetic Mean', 'unit':'Units of Measure'}},
             "AQS gives the mean of a local day, whatever its samples last")]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #42206082
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #4658dbc9
 AIRNOW_COLUMNS = 'date time AQSID site_name gmt_offset parameter unit value agency'.split()
-AQOBS = {p: {'parameter':p, 'unit_column':f'{p}_Unit'} for p in ('PM25', 'PM10', 'OZONE', 'NO2', 'CO', 'SO2')}
+GASES = {'OZONE':'o3', **{g.upper(): g for g in ('pm25', 'pm10', 'no2', 'co', 'so2')}}
+AQOBS = {c: {'parameter':p, 'unit_column':f'{c}_Unit'} for c, p in GASES.items()}
 AIRNOW = [
     Profile('airnow', AIRNOW_COLUMNS,
             {'site':'AQSID', 'place':{'location':'site_name'}, 'licence':'US Public Domain',
@@ -148,7 +150,7 @@ AIRNOW = [
                                        'country':'CountryCode'},
              'time':{'column':['ValidDate', 'ValidTime'], 'stamp':'start', 'zone':'UTC', 'order':'mdy',
                      'period_min':60},
-             'columns':AQOBS, 'licence':'US Public Domain', 'is_monitor':True},
+             'columns':AQOBS, 'ignore':['Status'], 'licence':'US Public Domain', 'is_monitor':True},
             'AirNow stamps the beginning of an hour in GMT')]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #f06343c3
@@ -170,7 +172,7 @@ LOW_COST = [
                         'pressure':{'parameter':'pres', 'unit':'hPa'}}},
             'PurpleAir stamps the beginning of a mean, in UTC; a temperature is in °F')]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #470693e1
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #93dbbd72
 CHINA = {'time':{'column':['year', 'month', 'day', 'hour'], 'stamp':'start', 'zone':'Asia/Shanghai', 'period_min':60,
                  'format':'%Y %m %d %H'}, 'country':'CN', 'licence':'CC BY 4.0'}
 OWN = {'parameter':'parameter', 'value':'value', 'unit':'unit'}
@@ -181,7 +183,9 @@ SETS = [
              **{g: {'parameter':g.lower(), 'unit':'µg/m³'} for g in ('SO2', 'NO2', 'O3')}}},
             "UCI 501: hours of Beijing's clock, gases in µg/m³"),
     Profile('uci-china', ['year', 'month', 'day', 'hour', 'season', 'HUMI', 'cbwd', 'Iws'],
-            {**CHINA, 'ignore':['No', 'season'], 'missing':['cv']}, 'UCI 394: hours of the Chinese clock'),
+            {**CHINA, 'ignore':['No', 'season'], 'missing':['cv'], 'columns':{
+             'PM_*':{'parameter':'pm25', 'unit':'µg/m³', 'location':'*'}, 'cbwd':{'parameter':'wd', 'unit':'°'}}},
+            'UCI 394: hours of the Chinese clock; PM is PM2.5, each column a station'),
     Profile('uci-italy', ['Date', 'Time', 'CO(GT)'],
             {'country':'IT', 'licence':'CC BY 4.0', 'missing':[-200], 'time':{'order':'dmy'}, 'columns':{
              'CO(GT)':{'parameter':'co', 'unit':'mg/m³'}, 'NOx(GT)':{'parameter':'nox', 'unit':'ppb'},
@@ -223,7 +227,7 @@ FRAMES = [
             {'time':{'column':'date', 'stamp':'start', 'zone':'UTC', 'period_min':60}, 'columns':PPB_FRAME},
             "openair's mydata gives hours in GMT by their beginning, gases in ppb, CO in ppm")]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #56fccb06
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #000a1a48
 TABLES = [
     Profile('china-table', ['date', 'hour', 'type'],
             {'country':'CN', 'time':{'column':['date', 'hour'], 'stamp':'end', 'zone':'Asia/Shanghai', 'period_min':60},
@@ -235,7 +239,10 @@ TABLES = [
              **{g: {'parameter':g.lower(), 'unit':'µg/m³'} for g in ('NO', 'NO2', 'SO2', 'O3')},
              'NOx':{'parameter':'nox', 'unit':'ppb'}, 'CO':{'parameter':'co', 'unit':'mg/m³'}},
              'time':{'column':'Date', 'stamp':'start', 'zone':'Asia/Kolkata', 'period_min':1440}},
-            "CPCB's table: means of a day, CO in mg/m³, NOx in ppb")]
+            "CPCB's table: means of a day, CO in mg/m³, NOx in ppb"),
+    Profile('cpcb-station', ['From Date', 'To Date'],
+            {'country':'IN', 'is_monitor':True, 'time':{'column':'From Date', 'until':'To Date', 'stamp':'start',
+             'zone':'Asia/Kolkata', 'order':'dmy'}}, "CPCB's stations go by India's clock, each value with begin and end")]
 PROFILES = [*EEA, *AQS, *AIRNOW, *LOW_COST, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *TABLES]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #ca8b551b
@@ -263,7 +270,21 @@ def present(
         return [header[p.lower()] for p in part] if {p.lower() for p in part} <= {*header} else None
     return {k: v for k, v in ((k, present(v, header)) for k, v in part.items()) if v} or None
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #9b0241e0
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #a3edcbd3
+def present_columns(
+    columns:dict[str, dict],   # Of a profile
+    header:dict[str, str]      # Small letters -> the file's spelling
+)->dict[str, dict]:            # Column of the file -> what a mapping says of it
+    "The columns of values that a file has of a profile's."
+    found = {}
+    for pattern, words in columns.items():
+        head = pattern.lower().removesuffix('*')
+        for low, name in header.items():
+            if low == pattern.lower() or pattern[-1] == '*' and low.startswith(head):
+                found[name] = {k: name[len(head):] if v == '*' else v for k, v in words.items()}
+    return found
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #7ba5fb74
 def profile_mapping(
     profile:Profile,     # Of `find_profile`
     header:list[str]     # A file's columns
@@ -272,9 +293,9 @@ def profile_mapping(
     names, m = {h.lower(): h for h in header}, profile.mapping
     found = {k: v for k, v in m.items() if k not in COLUMN_KEYS}
     found |= {k: v for k in ('site', 'instrument', 'place') if k in m and (v := present(m[k], names))}
-    for part in ('columns', 'quality'):
-        here = {names[c.lower()]: dict(w) for c, w in m.get(part, {}).items() if c.lower() in names}
-        if here: found[part] = here
+    if quality := {names[c.lower()]: dict(w) for c, w in m.get('quality', {}).items() if c.lower() in names}:
+        found['quality'] = quality
+    if columns := present_columns(m.get('columns', {}), names): found['columns'] = columns
     if rows := {k: v for k, v in m.get('rows', {}).items() if k != 'units'}:
         found['rows'] = {**{k: v for k, v in m['rows'].items() if k == 'units'}, **(present(rows, names) or {})}
     fixed = {k: v for k, v in m.get('time', {}).items() if k not in ('column', 'until')}

@@ -6,14 +6,14 @@
 __all__ = ['LARGE', 'site_column', 'cities_named', 'place_columns', 'cities_near', 'city_hints', 'city_part', 'place_part',
            'zone_of_place']
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #fb236c63
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #3a95c9ec
 import re
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 
-from ..core import City, city_at, find_city, Missing, Unusable
+from ..core import City, city_at, find_city, Missing, names_city
 from .contents import flow, joined, Part, Question
 from .look import look, names_in, PLACE_COLUMNS, Seen, SITE_COLUMNS
 from .stamps import known_zone
@@ -28,16 +28,16 @@ def site_column(
     usable = [c for c in free if lines[c].n_unique() <= few and lines[c].null_count() < lines.height/2]
     return next((c for p in SITE_COLUMNS for c in usable if re.search(p, c.lower())), None)
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #2e818bdb
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #99652268
 def cities_named(
     texts:list[str],       # Names
     country:str=''         # Two letters
 )->dict[str, City]:        # Those that are cities of some size
     "The cities among some names."
     found = {}
-    for t in texts[:200]:
+    for t in filter(names_city, texts[:300]):
         try: found[t] = find_city(f'{t}, {country}' if country else t)
-        except (Missing, Unusable): pass
+        except Missing: pass
     return found
 
 def place_columns(
@@ -51,7 +51,7 @@ def place_columns(
     def is_zone(z):
         try: return bool(known_zone(z))
         except ValueError: return False
-    fits = {'city': lambda t: len(cities_named(t)) >= .8*len(t[:200]), 'tz': lambda t: all(map(is_zone, t)),
+    fits = {'city': lambda t: len(cities_named(t)) >= .8*len(t[:300]), 'tz': lambda t: all(map(is_zone, t)),
             'country': lambda t: all(re.fullmatch('[A-Z]{2}', x) for x in t), 'location': bool,
             'lat': lambda t: numbers['lat'].is_between(-90, 90).all(),
             'lon': lambda t: numbers['lon'].is_between(-180, 180).all(),
@@ -105,7 +105,7 @@ def city_part(
     return Part(questions=(Question('city', 'In which city was it measured?', why,
                                     tuple(flow({'city':h}) for h in hints or ['NAME'])),))
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #7c27dcaf
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #0dd5236b
 def place_part(
     seen:Seen,           # A file
     free:list[str]       # Columns that may say a place
@@ -115,7 +115,7 @@ def place_part(
     place = {**place_columns(lines, free), **known.get('place', {})}
     if 'unfold' in known and known['unfold']['name'] == 'station':
         names, country = [*known['unfold']['columns'].values()], known.get('country', '')
-        if len(cities_named(names, country)) >= .8*len(names[:200]): place['city'] = 'station'
+        if len(cities_named(names, country)) >= .8*len(names[:300]): place['city'] = 'station'
     site = names_in(known.get('site')) or names_in(site_column(lines, [c for c in free if c != place.get('city')]))
     if not site and place.get('city') == 'station': site = ['station']
     if site and place.get('location') in site: place.pop('location')
