@@ -112,7 +112,7 @@ def find_city(
 @cache
 def every_spelling()->frozenset[str]:   # Small letters
     "The names of all cities in every spelling."
-    return frozenset(n.casefold() for c in gazetteer() for n in (c['name'], *c['alternatenames']))
+    return frozenset(n.casefold() for c in gazetteer() for n in (c['name'], *c['alternatenames']) if n)
 
 def names_city(
     text:str   # A word, perhaps with a country after a comma

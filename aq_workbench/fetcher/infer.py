@@ -8,7 +8,7 @@ __all__ = ['EVIDENCE', 'INSTRUMENT_COLUMN', 'medians', 'number_part', 'wide_part
            'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping', 'city_words',
            'ukair_inferred']
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #5bc5a9e8
+# %% ../../nbs/03_fetcher/26_infer.ipynb #129e1a95
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_CO
 from .dialect import read_table
 from .files import ukair_layout
 from .look import Clock, clock_of, look, names_in, Seen
-from .profiles import plain_parameter, set_aside
+from .profiles import PER_GAS, plain_parameter, set_aside
 from .stamps import stamp_text, Time
 from .values import Marks, marks_of, plain_number, quality_columns, QUALITY_NAME
 from .whereabouts import city_part, place_part, zone_of_place
@@ -55,7 +55,7 @@ def number_part(
     said = {k: v for k, v in marks._asdict().items() if v not in ('', '.')}
     return marks, Part(said, (), (), {'decimal mark':'comma' if marks.decimal == ',' else 'point'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #11adc0cd
+# %% ../../nbs/03_fetcher/26_infer.ipynb #00da68f0
 def wide_part(
     seen:Seen,           # A file
     free:list[str],      # Columns that may hold values
@@ -63,7 +63,7 @@ def wide_part(
 )->Part:
     "The columns of values, their units, and what is left out."
     known, lines = seen.known.get('columns', {}), seen.lines
-    found, left = value_columns(lines, [c for c in free if c not in known], daily)
+    found, left = value_columns(lines, [c for c in free if 'parameter' not in known.get(c, {})], daily)
     taken = {w.get('parameter') for w in known.values()}
     found = {c: w for c, w in found.items() if w['parameter'] not in taken or w.get('location') or w.get('instrument')}
     columns = merged({c: w for c, w in found.items()}, known)
@@ -125,7 +125,7 @@ def known_name(
     "Whether every reader knows a spelling."
     return parameter_name(name) == parameter
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #480ce07d
+# %% ../../nbs/03_fetcher/26_infer.ipynb #da44d184
 def nameless_part(
     seen:Seen,           # A file
     free:list[str]       # Columns that may hold values
@@ -141,7 +141,8 @@ def nameless_part(
     likely = [hint] if hint else ['pm25', 'pm10', *(['no2', 'o3'] if not best.lower().startswith('pm') else [])]
     size = medians(seen.lines, [best], Marks())[best]
     why = f"its name may say {hint}" if hint else f'its median is {size:.4g}' if size is not None else ''
-    answers = tuple(flow({'columns':{best:{'parameter':p, 'unit':'µg/m³'}}}) for p in likely)
+    units = ['µg/m³', 'ppb'] if hint in PER_GAS else ['µg/m³']
+    answers = tuple(flow({'columns':{best:{'parameter':p, 'unit':u}}}) for p in likely for u in units)
     ask = Question('columns', f'What does the column {best} hold, and in which unit?', why, answers)
     return joined(Part(questions=(ask,)), gap_part(seen, {best:''}))
 

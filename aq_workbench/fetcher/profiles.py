@@ -54,10 +54,10 @@ class Meaning(NamedTuple):
     aside:str = ''       # Why it is no value of the file's own period: index, mean, statistic, beside
     station:str = ''     # What else it names
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #204c9448
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #bedbb960
 ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a-z])',
-         'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|measured$|'
-                   r'time)(?![a-z])',
+         'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|'
+                   r'time|measured$)(?![a-z])',
          'statistic': r'(?<![a-z])(max(imum)?|min(imum)?|std|sd|median|variance|percentile)(?![a-z])',
          'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|'
                  r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])'}
@@ -227,7 +227,7 @@ FRAMES = [
             {'time':{'column':'date', 'stamp':'start', 'zone':'UTC', 'period_min':60}, 'columns':PPB_FRAME},
             "openair's mydata gives hours in GMT by their beginning, gases in ppb, CO in ppm")]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #000a1a48
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #d96b1978
 TABLES = [
     Profile('china-table', ['date', 'hour', 'type'],
             {'country':'CN', 'time':{'column':['date', 'hour'], 'stamp':'end', 'zone':'Asia/Shanghai', 'period_min':60},
@@ -242,7 +242,8 @@ TABLES = [
             "CPCB's table: means of a day, CO in mg/m³, NOx in ppb"),
     Profile('cpcb-station', ['From Date', 'To Date'],
             {'country':'IN', 'is_monitor':True, 'time':{'column':'From Date', 'until':'To Date', 'stamp':'start',
-             'zone':'Asia/Kolkata', 'order':'dmy'}}, "CPCB's stations go by India's clock, each value with begin and end")]
+             'zone':'Asia/Kolkata', 'order':'dmy'}},
+            "CPCB's stations go by India's clock, each value with its begin and end")]
 PROFILES = [*EEA, *AQS, *AIRNOW, *LOW_COST, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *TABLES]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #ca8b551b
