@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "files": ["Batch", "read_yaml", "Words"],
     "infer": ["infer_mapping", "Inferred"],
     "contents": ["merged", "Question"],
-    "reading": ["answer_lines", "data_files", "detect_format", "read_answer", "read_file", "read_folder"],
+    "reading": ["answer_lines", "data_files", "detect_format", "read_answer", "read_file", "read_folder",
+                "without_city"],
     "live": ["city_or_none", "LiveDataFetcher", "NoReadings"],
     "key": ["check_key"],
 })

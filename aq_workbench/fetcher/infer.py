@@ -6,7 +6,7 @@
 __all__ = ['EVIDENCE', 'INSTRUMENT_COLUMN', 'medians', 'number_part', 'wide_part', 'stated', 'gap_part', 'long_part',
            'known_name', 'nameless_part', 'evidence_values', 'stamp_part', 'zone_part', 'instrument_part',
            'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping', 'city_words',
-           'ukair_inferred']
+           'column_list', 'ukair_inferred']
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #129e1a95
 import re
@@ -55,7 +55,7 @@ def number_part(
     said = {k: v for k, v in marks._asdict().items() if v not in ('', '.')}
     return marks, Part(said, (), (), {'decimal mark':'comma' if marks.decimal == ',' else 'point'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #00da68f0
+# %% ../../nbs/03_fetcher/26_infer.ipynb #468ce79b
 def wide_part(
     seen:Seen,           # A file
     free:list[str],      # Columns that may hold values
@@ -76,9 +76,7 @@ def wide_part(
     marks, numbers = number_part(seen, list(columns))
     units = unit_part(unstated, medians(lines, list(unstated), marks), lambda n, u: {'columns':{n:{'unit':u}}})
     out = tuple(f'column {c} is left out: {why}' for c, why in left.items())
-    told = {'parameters':', '.join(f"{c} = {w.get('parameter')}{f' in {u}' if (u := w.get('unit')) else ''}"
-                                   for c, w in columns.items())}
-    return joined(Part({'columns':columns}, out, (), told), numbers, units,
+    return joined(Part({'columns':columns}, out), numbers, units,
                   gap_part(seen, {c: w.get('parameter', '') for c, w in columns.items()}))
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #6c43218e
@@ -95,7 +93,7 @@ def gap_part(
     "The markers of missing values, unless they are known."
     return missing_part(seen.lines, columns) if 'missing' not in seen.known else Part()
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #31b037ea
+# %% ../../nbs/03_fetcher/26_infer.ipynb #0ef9f80f
 def long_part(
     seen:Seen,           # A file
     at:dict,             # parameter, value, unit of a mapping
@@ -114,7 +112,7 @@ def long_part(
                           marks)[at['value']] for p in open_ones}
     units = unit_part(open_ones, typical, lambda n, u: {'rows':{'units':{n:u}}})
     out = (f"rows of {', '.join(aside)} are left out: no values of the file's own period",)*bool(aside)
-    told = {'parameters':', '.join(f'{k} = {p}' if k != p else k for k, p in ours.items()) + f" (rows; {at['value']})"}
+    told = {'parameters':', '.join(f'{k} = {p}' if k != p else k for k, p in ours.items())}
     return joined(Part({'rows':at, **only, **({'parameters':{**spelt, **codes}} if spelt else {})}, out, (), told),
                   numbers, units, gap_part(seen, {at['value']:''}))
 
@@ -304,7 +302,7 @@ def columns_used(
             *names_in(mapping.get('instrument')), *mapping.get('only', {}),
             *(w.get(k) for w in mapping.get('columns', {}).values() for k in ('quality', 'unit_column'))} - {None}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #0afcb215
+# %% ../../nbs/03_fetcher/26_infer.ipynb #ae5ac3bd
 def infer_mapping(
     path:str|Path,          # A file of measurements
     *, city:str='',         # That a person asked for, where the file names none
@@ -329,11 +327,12 @@ def infer_mapping(
     used = {*columns_used(base.mapping), *timed}
     whole = joined(base, *sides, quality_part(seen, used))
     says = [f'read as {p.name}: {p.says}' for p in [seen.profile] if p]
-    told = {**written(seen, clock, whole.mapping), **whole.understood, 'city':city_words(whole.mapping)}
+    told = {**written(seen, clock, whole.mapping), 'parameters':column_list(whole.mapping), **whole.understood,
+            'city':city_words(whole.mapping)}
     name = seen.profile.name if seen.profile else ''
     return Inferred(whole.mapping, (*says, *whole.assumed), whole.questions, told, name)
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #52867d03
+# %% ../../nbs/03_fetcher/26_infer.ipynb #4891a2ad
 def city_words(
     mapping:dict   # What was found
 )->str:
@@ -341,6 +340,17 @@ def city_words(
     column = mapping.get('place', {}).get('city')
     return f'as {column} says' if column else mapping.get('city') or '?'
 
+def column_list(
+    mapping:dict   # What was found
+)->str:
+    "The columns of values as a person is told of them."
+    def words(c, w):
+        where = w.get('location') or w.get('instrument')
+        unit = w.get('unit') or (f"the unit of {w['unit_column']}" if 'unit_column' in w else '?')
+        return f"{c} = {w.get('parameter')}{f' at {where}' if where else ''} in {unit}"
+    return ', '.join(words(c, w) for c, w in mapping.get('columns', {}).items())
+
+# %% ../../nbs/03_fetcher/26_infer.ipynb #5265de51
 def ukair_inferred(
     path:str|Path,   # A download
     seen:Seen        # A first look at it

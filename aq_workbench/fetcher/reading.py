@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SIGNS', 'detect_format', 'answer_lines', 'read_answer', 'ask', 'is_complete', 'read_shaped', 'read_inferred',
-           'read_file', 'data_files', 'read_folder']
+           'read_file', 'data_files', 'read_folder', 'without_city']
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #78078651
+# %% ../../nbs/03_fetcher/27_reading.ipynb #f64970c3
 import hashlib
 import json
 from collections.abc import Iterator
@@ -17,17 +17,18 @@ from .batches import assemble
 from .containers import is_table_name, tables_in
 from .contents import flow, merged, Question
 from .dialect import FAR, fields, find_header, need_columns, numbered_lines, read_text
-from .files import Mapping, read_cpcb, read_explorer, read_mapped, read_mapping, read_openair
+from .files import CPCB, Mapping, read_cpcb, read_explorer, read_mapped, read_mapping
+from .files import read_openair
 from .files import read_uci, read_ukair, read_yaml
 from .infer import infer_mapping, Inferred
 from .layouts import Batch, named_columns
 from .places import common_zone, with_places
 from .shapes import SHAPE_KEYS, shaped_table
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #5fef1e5a
+# %% ../../nbs/03_fetcher/27_reading.ipynb #4597a2cd
 SIGNS = {'uci-beijing': ['No', 'year', 'month', 'day', 'hour', 'station'],
          'openaq-explorer': ['location_id', 'parameter', 'value', 'datetimeUtc'],
-         'cpcb': ['City', 'Date', 'AQI_Bucket']}
+         'cpcb': named_columns(CPCB)}
 
 # %% ../../nbs/03_fetcher/27_reading.ipynb #17a809e2
 def detect_format(
@@ -164,3 +165,17 @@ def read_folder(
                     if faults is None: raise
                     faults.append((name, e))
                 else: yield batch._replace(name=name, path=str(file.resolve()))
+
+# %% ../../nbs/03_fetcher/27_reading.ipynb #d18c3179
+def without_city(
+    path:str|Path   # A folder of files, or one file
+)->list[str]:       # Names of tables
+    "The tables that do not say in which city they were measured."
+    lost = []
+    for file in data_files(path):
+        with tables_in(file) as tables:
+            for name, where in tables:
+                try: asked = [] if detect_format(where) else infer_mapping(where).questions
+                except (Missing, Unusable): continue
+                lost += [name]*any(q.key == 'city' for q in asked)
+    return lost
