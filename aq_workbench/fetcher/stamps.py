@@ -357,7 +357,8 @@ def ends_until(
     series:list[str]      # Columns that tell one series from another
 )->pl.DataFrame:          # The rows with `#end` and `#period`
     "The end of each averaging period where a column holds it."
-    ends = placed(read_stamps(rows, time.model_copy(update={'column':time.until})), zone, series)
+    bare = rows.drop('#wall', '#moment', strict=False)   # of the start
+    ends = placed(read_stamps(bare, time.model_copy(update={'column':time.until})), zone, series)
     period = (pl.col('#at') - pl.col('#start')).dt.total_milliseconds()/60_000
     return ends.with_columns(pl.col('#at').alias('#end'), period.alias('#period')).drop('#at')
 

@@ -154,7 +154,7 @@ def readable(
 )->tuple[list[Batch], list[tuple[str, AqwError]], list[str]]:   # Files, those that could not be read, other cities
     "The files of a folder that can be read and hold a city; an error where there are none."
     faults = []
-    batches = list(read_folder(path, mapping=mapping, faults=faults, temperature_c=temperature_c))
+    batches = list(read_folder(path, mapping=mapping, city=city, faults=faults, temperature_c=temperature_c))
     if not batches: raise faults[0][1]
     try: return batches_of(batches, city), faults, city_notes(batches, city)
     except Missing as e:
