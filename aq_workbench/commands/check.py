@@ -201,7 +201,7 @@ def write_mapping(
     if not to.parent.is_dir(): raise Missing(f"there is no folder {to.parent}", "make it, or name another")
     to.write_text(mapping_text(checked.name, checked.found), encoding='utf-8')
 
-# %% ../../nbs/16_commands/15_check.ipynb #8a5b9630
+# %% ../../nbs/16_commands/15_check.ipynb #53cdc55b
 def fetch_line(
     path:Path,          # File or folder
     checked:Checked,    # Read
@@ -221,7 +221,9 @@ def details(
     if checked.found and checked.found.assumed:
         console.print('Assumed:')
         for a in checked.found.assumed: console.print(f'- {a}', markup=False, highlight=False)
-    if checked.batch:
+    if checked.batch and checked.batch.readings.is_empty():
+        console.print('\nNo reading is left: every value is missing, or was refused.')
+    elif checked.batch:
         if checked.guessed: console.print('\nIf the first answer to each question is right:')
         readings = checked.batch.readings
         tables = first_readings(readings), completeness(readings), judgement(checked.batch)

@@ -87,14 +87,14 @@ def airbase_mapping(
     return {'country':found[1], 'location':name[:7], 'columns':{'value':{'parameter':parameter, 'unit':unit}},
             'licence':'CC BY 4.0', 'is_monitor':True, 'time':{'stamp':'start'}}
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #090b5e23
+# %% ../../nbs/03_fetcher/24_look.ipynb #b5de3db4
 def look(
     path:str|Path,     # A file
     given:dict,        # What a person says of it, as a mapping
     city:str=''        # That a person asked for
 )->Seen:
     "A file, opened by its shape, and what is known of it already."
-    text = numbered_lines(read_text(path, encoding=given.get('encoding')), given.get('skip') or 0)
+    text = numbered_lines(read_text(path, encoding=given.get('encoding')).encode(), given.get('skip') or 0)
     start = find_start(text[:FAR], delimiter=given.get('delimiter'))
     shape = {'delimiter':start.delimiter, **({'header':start.header, 'skip':start.skip} if start.header else {})}
     if hours := hours_beside(start.names): shape['unfold'] = hours

@@ -30,12 +30,12 @@ SIGNS = {'uci-beijing': ['No', 'year', 'month', 'day', 'hour', 'station'],
          'openaq-explorer': ['location_id', 'parameter', 'value', 'datetimeUtc'],
          'cpcb': named_columns(CPCB)}
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #17a809e2
+# %% ../../nbs/03_fetcher/27_reading.ipynb #785a986d
 def detect_format(
     path:str|Path   # A file
 )->str:             # uci-beijing, openaq-explorer or cpcb; empty for one that has to be inferred
     "The format with a reader of its own that a header shows."
-    lines = numbered_lines(read_text(path))['text'][:20].to_list()
+    lines = numbered_lines(read_text(path).encode())['text'][:20].to_list()
     headers = [{*fields(line, find_header([line])[1])} for line in lines]
     return next((f for header in headers for f, signs in SIGNS.items() if {*signs} <= header), '')
 

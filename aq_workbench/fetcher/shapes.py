@@ -109,7 +109,7 @@ def unfolded(
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #0869d1eb
 SHAPE_KEYS = ('header', 'unfold')
 
-# %% ../../nbs/03_fetcher/22_shapes.ipynb #78061093
+# %% ../../nbs/03_fetcher/22_shapes.ipynb #285a2d82
 def shaped_table(
     path:str|Path,             # A file
     mapping:dict,              # What a mapping file says
@@ -119,10 +119,10 @@ def shaped_table(
     how = {k: mapping.get(k) for k in ('delimiter', 'encoding', 'skip')}
     if not (header := mapping.get('header')): table = read_table(path, wanted, **how)
     else:
-        text = numbered_lines(read_text(path, encoding=how['encoding']), how['skip'] or 0)
+        text = numbered_lines(read_text(path, encoding=how['encoding']).encode(), how['skip'] or 0)
         d = how['delimiter'] or line_delimiter(text['text'][:FAR].to_list())[0]
         first = pl.DataFrame({'#line':[0], 'text':[d.join(f'"{h}"' for h in header)]}, schema=text.schema)
-        bad = bad_lines(body := pl.concat([first, text]), d, Path(path).name)
+        bad, _ = bad_lines(body := pl.concat([first, text]), d, Path(path).name)
         body = body.filter(~pl.col('#line').is_in(bad['#line'].implode()))
         table = Table(text_columns(body, d), d, [], [], [], bad)
     return unfolded(table, mapping['unfold']) if mapping.get('unfold') else table
