@@ -122,7 +122,7 @@ def shaped_table(
         text = numbered_lines(read_text(path, encoding=how['encoding']), how['skip'] or 0)
         d = how['delimiter'] or line_delimiter(text['text'][:FAR].to_list())[0]
         first = pl.DataFrame({'#line':[0], 'text':[d.join(f'"{h}"' for h in header)]}, schema=text.schema)
-        bad = bad_lines(body := pl.concat([first, text]), d, Path(path).name)
+        bad, _ = bad_lines(body := pl.concat([first, text]), d, Path(path).name)
         body = body.filter(~pl.col('#line').is_in(bad['#line'].implode()))
         table = Table(text_columns(body, d), d, [], [], [], bad)
     return unfolded(table, mapping['unfold']) if mapping.get('unfold') else table
