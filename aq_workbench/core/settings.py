@@ -156,7 +156,7 @@ def home_folder(
 
 # %% ../../nbs/00_core/03_settings.ipynb #d1203522
 PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url', 'keep_runs',
-         'keep_days'}   # Settings in which no secret can stand
+         'keep_days', 'sensors'}   # Settings in which no secret can stand
 
 def setting_fault(
     wrong:dict,   # One of pydantic's errors
@@ -207,6 +207,8 @@ class Settings(BaseSettings):
         100, ge=1, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
     openaq_url:WebAddress = Field(
         'https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
+    sensors:Literal['auto', 'all'] = Field(
+        'auto', description='Low-cost sensors: auto leaves them out where a city has monitors, all takes them too')
     timeout:float = Field(30., gt=0, le=3600, description='Seconds to wait for an answer')
     keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
     keep_run_days:int = Field(

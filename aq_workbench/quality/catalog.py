@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ..core import Missing
-from .rules import RANGES, SENTINEL
+from .rules import CAPTURED, RANGES, SENTINEL
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #36b72c17
 SEVERITIES = ['fail', 'suspect', 'info']   # The gravest first
@@ -37,7 +37,9 @@ ROW_RULES = [
          'keep it: cutting it away biases clean hours upwards', LIMITS_OF,
          {p: low for p, (low, _) in RANGES.items() if low in (-10, -100)}),
     Rule('out_of_range', 'fail', 'no instrument reports and no air has held such a value',
-         'check the unit at the source', LIMITS_OF, {p: high for p, (_, high) in RANGES.items()})]
+         'check the unit at the source', LIMITS_OF, {p: high for p, (_, high) in RANGES.items()}),
+    Rule('incomplete', 'fail', 'less than this share of its period was measured', 'nothing: it is left out',
+         'data capture of an hourly value: EU 2008/50/EC, Annex XI', dict.fromkeys(RANGES, CAPTURED))]
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #04a1e144
 TUNED_ON = 'measured on 8 Beijing stations 2013-16, Marylebone Road 1998-2003 and simulated cities'
