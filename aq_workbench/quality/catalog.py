@@ -98,7 +98,7 @@ GIVEN_RULES = [
          'flagInfo of OpenAQ v3')]
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #598fc28f
-RULES_VERSION = '2026.11'
+RULES_VERSION = '2026.12'
 RULEBOOK = {rule.name: rule for rule in [*ROW_RULES, *GIVEN_RULES, *SERIES_RULES, *INDEX_RULES, *STATION_RULES]}
 
 def rule_named(
