@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "forecaster": ["Forecaster"],
     "classifier": ["AqiClassifier", "CATEGORY_MEANING"],
     "loading": ["_load_pyfunc", "load_bundle"],
-    "evaluate": ["default_split", "evaluate_classifier", "evaluate_forecaster", "score", "split"],
+    "evaluate": ["default_split", "evaluate_classifier", "evaluate_forecaster", "score", "split",
+                 "unflagged_score"],
 })

@@ -168,7 +168,7 @@ def feature_names(
 # %% ../../nbs/06_models/00_features.ipynb #3c8f47ee
 def measured_hours(
     readings:pl.DataFrame   # Current readings, with flags
-)->pl.DataFrame:            # location_id, parameter, event_ts (whole hours), value, flag (fail, suspect or null), known_ts
+)->pl.DataFrame:            # location_id, parameter, event_ts (whole hours), value, flag (fail, suspect), known_ts
     "What was measured in each hour, when it was known, and how much it is doubted."
     hourly = readings.filter(usable(), pl.col('period_min') == 60, pl.col('value').is_not_null())
     hour = ['location_id', 'parameter', 'event_ts']

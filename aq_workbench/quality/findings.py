@@ -17,7 +17,7 @@ from .neighbours import beside, twins, with_family, with_prints
 from .rules import flag_readings, usable
 from .series import flagged_rows, good_rows, in_series, numbered, ON_ALL, ON_GOOD
 
-# %% ../../nbs/04_quality/04_findings.ipynb #968de23c
+# %% ../../nbs/04_quality/04_findings.ipynb #ffb6d219
 def context_flags(
     readings:pl.DataFrame   # Columns of `core.READING`
 )->pl.DataFrame:            # `row`, the place in `readings`, and `rule`
@@ -26,6 +26,7 @@ def context_flags(
     good = good_rows(rows)
     return pl.concat([flagged_rows(numbered(rows), ON_ALL), flagged_rows(good, ON_GOOD), beside(good)])
 
+# %% ../../nbs/04_quality/04_findings.ipynb #cba82197
 def with_flags(
     readings:pl.DataFrame,   # Columns of `core.READING`
     found:pl.DataFrame       # `row` and `rule`, as `context_flags` gives them
@@ -40,12 +41,12 @@ def with_flags(
     rows = rows.join(now, on='row', how='left', maintain_order='left')
     return rows.with_columns(flags=pl.coalesce('now', 'flags')).drop('row', 'now')
 
+# %% ../../nbs/04_quality/04_findings.ipynb #db77ec35
 def judge_readings(
     readings:pl.DataFrame   # Columns of `core.READING`
 )->pl.DataFrame:            # The same rows in the same order, `flags` completed
     "Readings with the flags of every rule."
     return with_flags(readings, context_flags(readings))
-
 
 # %% ../../nbs/04_quality/04_findings.ipynb #58ea54de
 def severity()->pl.Expr:   # `fail`, `suspect`, `info`, or null for a row without flags

@@ -114,9 +114,7 @@ def copied_station(
         pl.col('place') != pl.col('place_other'), pl.col('since') <= pl.col('event_ts'))
     return pairs.select('row', rule=pl.lit('copied_station')).unique()
 
-# %% ../../nbs/04_quality/03_neighbours.ipynb #581c642d
-FAMILY = {'pm10':'pm25', 'nox':'no2', 'no':'no2'}   # Those that may be equal to the one that gives the name
-
+# %% ../../nbs/04_quality/03_neighbours.ipynb #184d7da4
 def not_alone(
     *columns:str   # What two rows have in common
 )->pl.Expr:        # True for every row that is not alone with its values, and by chance for a few that are
@@ -125,6 +123,7 @@ def not_alone(
     for name in columns: key = key*pl.lit(1_000_003, pl.UInt64) ^ pl.col(name).hash()
     return key.is_duplicated()
 
+# %% ../../nbs/04_quality/03_neighbours.ipynb #94c6859f
 def twins(
     rows:pl.DataFrame,   # From `with_prints`
     rule:str,            # That is broken where two are equal
@@ -137,12 +136,16 @@ def twins(
     several = pl.col(differ).n_unique().over('place', 'event_ts', print_) > 1
     return rows.filter(several).select('row', rule=pl.lit(rule))
 
+# %% ../../nbs/04_quality/03_neighbours.ipynb #20409cca
+FAMILY = {'pm10':'pm25', 'nox':'no2', 'no':'no2'}   # Those that may be equal to the one that gives the name
+
 def with_family(
     rows:pl.DataFrame   # From `with_prints`
 )->pl.DataFrame:        # `family`: the pollutant that its own may equal
     "Rows with the family of their pollutant."
     return rows.with_columns(family=pl.col('parameter').cast(pl.String).replace(FAMILY))
 
+# %% ../../nbs/04_quality/03_neighbours.ipynb #d165b251
 def copied_column(
     rows:pl.DataFrame   # From `with_prints`
 )->pl.DataFrame:        # `row` and `rule`: `copied_column`, or `equal_columns` within a family

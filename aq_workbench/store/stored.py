@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import polars as pl
 
-from ..core import city_slug, load_command, Missing, spelled_like, utc
+from ..core import city_slug, load_command, Missing, spelled_like, TS, utc
 from ..quality import CONTEXT, Used, used_readings
 from .bitemporal import READINGS
 from .feature_store import FeatureStore
@@ -58,12 +58,14 @@ def used_rows(
     *, start:datetime|None=None,     # Rows after this moment; those before it are read as context
     sensors:str='',                  # `auto` or `all`; empty: as the store's settings say
     columns:tuple[str, ...]=(),      # More columns than `JUDGED`
+    of:pl.Expr|bool=True,            # Which of the rows are meant; the others are context
     **query:object                   # As in `FeatureStore.scan`: `asof`, `version`, `on_time`, `end`
 )->Used:                             # The rows, and the record of those that are left out
     "A city's readings that features, means and indices use."
     first = start and utc(start) - CONTEXT
     rows = city_rows(store, city, start=first, **query).select(*JUDGED, *columns).collect()
-    return used_readings(rows, sensors=sensors or store.settings.sensors, since=start)
+    mine = of if start is None else (pl.col('event_ts') > pl.lit(utc(start)).cast(TS)) & of
+    return used_readings(rows, sensors=sensors or store.settings.sensors, where=mine)
 
 # %% ../../nbs/05_store/13_stored.ipynb #a250feef
 def all_city_rows(

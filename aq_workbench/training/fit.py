@@ -16,19 +16,21 @@ import polars as pl
 from ..core import quoted, Settings, source_lag
 from ..models import add_targets, AqiClassifier, build_features, default_split, evaluate_classifier
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, MIN_HOURS, split, TooLittle, without_flagged
-from ..quality import decide_use, judge_readings, RULES_VERSION, SECOND, SENSOR, used_of
+from ..quality import decide_use, judge_readings, RULES_VERSION, SECOND_ONE, LOW_COST, used_of
 from ..store import city_rows, city_written, FeatureStore, JUDGED, READINGS, used_rows
 
-# %% ../../nbs/08_training/00_fit.ipynb #6e762038
+# %% ../../nbs/08_training/00_fit.ipynb #ae5e6e81
 class TrainingRows(NamedTuple):
     "What a training sees."
     frame:pl.DataFrame   # Features and targets, one row for each station and hour
     left_out:dict        # The record of `quality.used_readings`: rows, used, left_out (reason -> rows), rules
 
+# %% ../../nbs/08_training/00_fit.ipynb #065c5be4
 def came_on_time()->pl.Expr:   # From `available_ts`, `event_ts` and `source`
     "Whether a row was known within the lag of its source."
     return pl.col('available_ts') <= pl.coalesce('issued_at', 'event_ts') + source_lag()
 
+# %% ../../nbs/08_training/00_fit.ipynb #dcfc28e6
 def training_rows(
     store:FeatureStore,        # Where the readings are
     city:str,                  # Its name
@@ -42,9 +44,10 @@ def training_rows(
     decided = decide_use(judge_readings(current), sensors=sensors)
     if current.select(came_on_time().fill_null(False).all()).item(): used = used_of(decided)
     else: used = used_rows(store, city, on_time=True, sensors=sensors, **seen)
-    targets = decided.filter(~pl.col('left_out').is_in([SENSOR, SECOND]).fill_null(False))
+    targets = decided.filter(~pl.col('left_out').is_in([LOW_COST, SECOND_ONE]).fill_null(False))
     return TrainingRows(add_targets(build_features(used.rows), targets), used.record)
 
+# %% ../../nbs/08_training/00_fit.ipynb #2f7d9cf4
 def training_frame(
     store:FeatureStore,        # Where the readings are
     city:str,                  # Its name
