@@ -1,15 +1,19 @@
 "Quality rules: nothing looks ahead, smoke is not a fault, clean series stay clean, planted faults are found."
+import json
 import sys
 
 import numpy as np
 import polars as pl
 import pytest
-from conftest import examples, ROOT
+from conftest import aqw, examples, ROOT, run_here
 from hypothesis import given, settings, strategies as st
 
-from aq_workbench.core import check_readings
-from aq_workbench.quality import judge_readings, RULEBOOK, severity
+from aq_workbench.core import check_readings, Settings
+from aq_workbench.monitor import city_hours
+from aq_workbench.quality import judge_readings, RULEBOOK, RULES_VERSION, severity
 from aq_workbench.quality.catalog import GIVEN_RULES
+from aq_workbench.registry import ModelRegistry
+from aq_workbench.store import FeatureStore, used_rows
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import quality as bench  # noqa: E402
@@ -83,3 +87,43 @@ def test_a_dead_station_is_told_beside_a_living_one():
 
 def test_each_rule_says_what_to_do():
     for rule in RULEBOOK.values(): assert rule.sentence and rule.todo and rule.source and (rule.limits or rule in GIVEN_RULES), rule.name
+
+
+@pytest.fixture(scope="module")
+def half_dead(tmp_path_factory):
+    "A home in which a city of two stations, one of them dead, was loaded, trained, forecast and watched."
+    rng, hours, home = np.random.default_rng(0), 24 * 100, tmp_path_factory.mktemp("half_dead")
+    level = np.zeros(hours)
+    for i in range(1, hours): level[i] = .95 * level[i - 1] + rng.normal(0, .12)
+    alive = np.round(58 * np.exp(level) * (1 + .3 * np.sin(np.arange(hours) / 24 * 2 * np.pi)), 1)
+    dates = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 1) + pl.duration(hours=hours - 1), "1h", eager=True).dt.to_string("%Y-%m-%d %H:%M")
+    values = {"Alive": alive, "Dead": np.where(rng.random(hours) < .98, 0, 1.)}
+    (home / "data_in").mkdir()
+    pl.concat([pl.DataFrame({"date": dates, "site": k, "pm25": v}) for k, v in values.items()]).sort("date", "site").write_csv(home / "data_in/h.csv")
+    (home / "mapping.yaml").write_text("city: Delhi\nlocation: Delhi\nsite: site\ntime: {column: date, stamp: start}\ncolumns:\n  pm25: {parameter: pm25, unit: µg/m³}\n")
+    folder = run_here("Delhi", home=home, source="files", path=str(home / "data_in"), mapping=str(home / "mapping.yaml"))
+    return alive.mean(), home, json.loads((folder / "results.json").read_text(encoding="utf-8"))["cities"]["Delhi"]
+
+
+@pytest.mark.long
+def test_a_dead_station_is_left_out_of_everything(half_dead):
+    "Flagged, not learnt from, no forecast, and the city reads what the living one does."
+    level, home, entry = half_dead
+    store = FeatureStore(Settings(home=home, source="files"))
+    used = used_rows(store, "Delhi")
+    dead = used.rows.filter(location_id="delhi-dead").height
+    assert entry["left_out"]["left_out"].keys() <= {"dead", "missing_zero", "stuck"}
+    assert entry["left_out"]["rows"] - entry["left_out"]["used"] >= .97 * 24 * 100
+    assert dead <= 48, "before two days nobody can call it dead"
+    assert abs(city_hours(used.rows)["pm25"].mean() - level) < 1.5, "the city reads as the living station, not half of it"
+    assert {f["location_id"] for f in entry["newest"]} == {"delhi-alive"}
+    assert min(f["mean"] for f in entry["newest"]) > 5
+    assert entry["rules"] == RULES_VERSION == store_tags(home)["rules"]
+    score = next(s for s in entry["scores"] if s["model"] == "forecaster" and s["horizon_h"] == 1)
+    assert 0 < score["n_unflagged"] <= score["n"]
+    told = aqw("forecast", "Delhi", "--source", "files", "--asof", "2024-04-09T00:00Z", home=home).stdout
+    assert "0.0 Good" not in told
+    assert "readings left out" in told
+
+
+def store_tags(home): return ModelRegistry(Settings(home=home, source="files")).champion("pm25_regressor", city="Delhi")["tags"]

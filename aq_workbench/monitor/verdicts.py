@@ -119,7 +119,7 @@ def watch_city(
     asof:str='',           # The present; empty: the city's last hour
     days:int=30,           # Length of the window
     frames:str=''          # Folder for the joined rows; empty: none are written
-)->dict:                   # JSON-able: drift, performance, verdict, frames, left_out
+)->dict:                   # JSON-able: drift (with `left_out`), performance, verdict, frames
     "Judge a city's champion and store the verdict."
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, champion = city_asof(store, city, asof), registry.champion('pm25_regressor', city=city)
@@ -129,7 +129,7 @@ def watch_city(
     used = used_rows(store, city, asof=moment, sensors=champion['tags'].get('sensors', ''))
     hours = city_hours(used.rows)
     drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days,
-                     threshold=settings.drift_threshold)
+                     threshold=settings.drift_threshold) | {'left_out': used.record}
     joined = recent_outcomes(store, city, version=champion['version'], since=moment - timedelta(days=days), asof=moment,
                              until=moment)
     figures = performance_of(joined, champion['metrics'])
@@ -138,7 +138,7 @@ def watch_city(
              'drift': drift, 'performance': figures}
     store.write(pl.DataFrame({'city': [city], 'event_ts': [moment], 'verdict': [json.dumps(whole)],
                               'retrain': [verdict['retrain']]}), 'verdicts')
-    return {'drift': drift, 'performance': figures, 'verdict': verdict, 'left_out': used.record,
+    return {'drift': drift, 'performance': figures, 'verdict': verdict,
             'frames': save_frames(joined, Path(frames)) if frames else {}}
 
 # %% ../../nbs/10_monitor/02_verdicts.ipynb #2e86761e

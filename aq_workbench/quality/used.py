@@ -139,9 +139,10 @@ def instrument_words(
 
 # %% ../../nbs/04_quality/05_used.ipynb #2a9d79cc
 def used_text(
-    record:dict   # From `use_record`
-)->str:           # Empty where everything was used and there is nothing to say
+    record:dict|None   # From `use_record`; None: nobody kept one
+)->str:                # Empty where everything was used and there is nothing to say
     "What was left out, in words."
+    if record is None: return ''
     left = ', '.join(f"{n:,} {REASONS.get(reason, reason)}" for reason, n in record['left_out'].items())
     n = sum(record['left_out'].values())
     said = [f"{n:,} of {record['rows']:,} readings left out ({share_text(n, record['rows'])}): {left}"] if n else []

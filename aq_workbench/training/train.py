@@ -138,4 +138,4 @@ def train_city(
         write_record(path, record := record_of(fitted, tags, left_out), models[regressor])
         if not contest.won: lost = {**record, 'models': models, 'why': contest.why}
     serving = serving_of(registry, slug, read_records(path)['versions'], lambda: rows().frame)
-    return {**serving, 'trained': due, 'reason': reason, 'lost': lost}
+    return {'left_out': None, 'rules': None, **serving, 'trained': due, 'reason': reason, 'lost': lost}
