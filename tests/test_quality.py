@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from aq_workbench.core import check_readings, Settings
 from aq_workbench.monitor import city_hours
-from aq_workbench.quality import judge_readings, RULEBOOK, RULES_VERSION, severity
+from aq_workbench.quality import CONTEXT, judge_readings, RULEBOOK, RULES_VERSION, severity, used_readings
 from aq_workbench.quality.catalog import GIVEN_RULES
 from aq_workbench.registry import ModelRegistry
 from aq_workbench.store import FeatureStore, used_rows
@@ -51,6 +51,34 @@ def test_what_comes_later_changes_no_flag(seed, cut):
     whole = judge_readings(readings)
     assert judge_readings(readings.filter(early)).equals(whole.filter(early))
     assert judge_readings(whole).equals(whole)
+
+
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 2000))
+@settings(max_examples=examples(25), deadline=None, derandomize=True, database=None)
+def test_what_comes_later_changes_no_choice(seed, cut):
+    "Monitors, sensors and second instruments that come and go: what is used up to an hour, and with all that follows."
+    rng = np.random.default_rng(seed)
+    hours = pl.datetime_range(pl.datetime(2026, 1, 1, time_zone="UTC"), pl.datetime(2026, 3, 31, time_zone="UTC"), "1h", eager=True)
+    air, frames = np.exp(3 + np.cumsum(rng.normal(0, .2, len(hours))) / 9), []
+    for i in range(6):
+        first, last = np.sort(rng.integers(0, len(hours), 2))
+        values = np.round(air * rng.uniform(.5, 2) + rng.normal(0, 2, len(hours)), 1)
+        values[rng.integers(0, len(hours)):][:rng.integers(1, 90)] = rng.choice([0, 40, -999])
+        frames.append(pl.DataFrame({"city": "X", "location_id": str(i // 2), "sensor_id": str(i), "parameter": "pm25", "event_ts": hours, "value": values,
+                                    "is_monitor": rng.choice([True, False, None])}, schema_overrides={"is_monitor": pl.Boolean})[first:last])
+    readings = check_readings(pl.concat(frames).sample(fraction=.9, shuffle=True, seed=seed))
+    early = pl.col("event_ts") <= hours[cut]
+    whole = used_readings(readings).rows
+    assert used_readings(readings.filter(early)).rows.equals(whole.filter(early))
+    assert not whole.select(pl.struct("location_id", "event_ts").is_duplicated().any()).item(), "one instrument an hour"
+
+
+def test_a_window_with_its_context_is_used_as_the_whole(beijing):
+    "Serving reads the last days; what it uses there is what a training would use."
+    dongsi = beijing.filter(pl.col("location_id").is_in(["Dongsi", "Wanliu"]), pl.col("event_ts") > pl.datetime(2014, 1, 1, time_zone="UTC"))
+    start = pl.datetime(2015, 2, 1, time_zone="UTC")
+    after, context = pl.col("event_ts") > start, pl.col("event_ts") > start - pl.lit(CONTEXT)
+    assert used_readings(dongsi.filter(context), where=after).rows.equals(used_readings(dongsi, where=after).rows)
 
 
 @pytest.mark.parametrize("city", bench.CITIES)
