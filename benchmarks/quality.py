@@ -4,6 +4,7 @@ Simulated cities know their truth; on measured series faults are planted with a 
     AQW_MEASURED=/path/to/data python benchmarks/quality.py [--rows 5]     --rows: millions of rows to be timed
 """
 import os
+import resource
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -12,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from aq_workbench.core import check_readings, UNITS
-from aq_workbench.quality import judge_readings, severity
-from aq_workbench.quality.catalog import RULEBOOK
+from aq_workbench.quality import judge_readings, severity, used_readings
+from aq_workbench.quality.catalog import RULEBOOK, WHOLE_RULES
+from aq_workbench.quality.checks import clock, instruments_differ, shifted, skipped, skipped_hour, stale, truncated, unit, whole_findings
 from aq_workbench.quality.series import SCALES
 from aq_workbench.sandbox.network import observed
 from aq_workbench.sandbox.world import truth
@@ -188,6 +190,51 @@ def measured_faults(readings):
         print(f"{name:28} {rule:15} {per_cent(hit, of)}  after {wait:5.0f} h  elsewhere {found.height - mine.height}")
 
 
+def whole_series(name, readings):
+    "Table: findings on measured series as they are, and on series of which one is faulty."
+    judged = judge_readings(readings)
+    series = judged.select("location_id", "parameter").unique().height
+    start = perf_counter()
+    found = whole_findings(judged)
+    print(f"\n{name}, MEASURED, checks of whole series: {series} series, {perf_counter() - start:.1f} s for {judged.height:,} rows; findings {found.select('location_id', 'parameter', 'rule', 'seen').rows()}")
+
+
+def clocks_set(readings, since, parameters):
+    "Table: a station's clock set in measured Beijing; how many of the stations are found, and how many others."
+    for hours in (1, -1, 2, 8):
+        hit, other, of = 0, 0, 0
+        for parameter in parameters:
+            rows = readings.filter(pl.col("parameter") == parameter)
+            for station in sorted(rows["location_id"].unique()):
+                late = (pl.col("location_id") == station) & (pl.col("event_ts") > since)
+                found = shifted(rows.with_columns(event_ts=pl.when(late).then(pl.col("event_ts") + pl.duration(hours=hours)).otherwise("event_ts")))
+                hit, other, of = hit + (station in found["location_id"]), other + found.filter(pl.col("location_id") != station).height, of + 1
+        print(f"clock of one station {hours:+} h        shifted             found {per_cent(hit, of)} of {of}   others found {other}")
+
+
+def whole_faults(readings):
+    "Table: faults of whole series planted in measured Beijing."
+    print("\nFaults of whole series planted in MEASURED Beijing from 2014-06-01 on")
+    since, n = pl.datetime(2014, 6, 1, time_zone="UTC"), readings["location_id"].n_unique()
+    clocks_set(readings, since, ("pm25", "no2"))
+    ozone = readings.filter(pl.col("parameter") == "o3").with_columns(tz=pl.lit("Asia/Shanghai"))
+    wrong = clock(ozone.with_columns(event_ts=pl.col("event_ts") + pl.duration(hours=8)))
+    print(f"local time read as UTC            clock               found {per_cent(wrong.height, n)} of {n}   as it is {clock(ozone).height}")
+    walls = readings.filter(pl.col("parameter") == "pm25").with_columns(tz=pl.lit("Europe/Berlin"))
+    springs = [skipped("Europe/Berlin", year) for year in (2013, 2014, 2015)]
+    found = skipped_hour(walls.filter(~pl.col("event_ts").is_in(springs))).height
+    print(f"the hour of spring left out       skipped_hour        found {per_cent(found, n)} of {n}   as it is {skipped_hour(walls).height}")
+    for factor in (1.4, 1.1):
+        second = walls.with_columns(sensor_id=pl.lit("second"), value=pl.col("value")*factor)
+        print(f"a second instrument x {factor}         instruments_differ  found {per_cent(instruments_differ(pl.concat([walls, second])).height, n)} of {n}")
+    gases = readings.filter(pl.col("parameter").is_in(["no2", "o3", "co", "pm25", "pm10"])).with_columns(value=pl.col("value")/1000)
+    print(f"a thousandth of every value       unit                found {per_cent(unit(gases).height, 5*n)} of {5*n}   as it is {unit(readings).height}")
+    cut = walls.group_by("location_id", maintain_order=True).head(1000)
+    print(f"the first 1000 rows               truncated           found {per_cent(truncated(cut).height, n)} of {n}   as it is {truncated(readings).height}")
+    ended = pl.concat([walls.filter(pl.col("location_id") != "Dongsi"), walls.filter(pl.col("location_id") == "Dongsi", pl.col("event_ts") < since)])
+    print(f"a station ends in 2014            stale               found {per_cent(stale(ended).height, 1)} of 1   as it is {stale(readings).height}")
+
+
 def seconds(millions):
     "One line: how long a million rows take."
     copies, one = [], clean("Beijing", 0)
@@ -198,7 +245,13 @@ def seconds(millions):
     start = perf_counter()
     judge_readings(rows)
     took = perf_counter() - start
-    print(f"\n{rows.height:,} rows judged by {len(RULEBOOK)} rules in {took:.1f} s: {took/rows.height*1e6:.2f} s per million (load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)")
+    print(f"\n{rows.height:,} rows judged by {len(RULEBOOK) - len(WHOLE_RULES)} rules in {took:.1f} s: {took/rows.height*1e6:.2f} s per million, {rows.height/took:,.0f} rows a second "
+          f"(load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)")
+    start = perf_counter()
+    used = used_readings(rows)
+    took = perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024**2
+    print(f"chosen by what fails: {len(used.rows):,} used in {took:.1f} s, {rows.height/took:,.0f} rows a second; at most {memory:.1f} GB held, the rows themselves {rows.estimated_size('gb'):.1f} GB")
 
 
 if __name__ == "__main__":
@@ -211,5 +264,7 @@ if __name__ == "__main__":
     for city in CITIES: spikes(f"{city}, simulated, 4 stations", clean(city, 0))
     for name, readings in cities.items(): spikes(f"{name}, measured, {readings['location_id'].n_unique()} station(s)", readings)
     if here: measured_faults(cities["Beijing"])
+    for name, readings in cities.items(): whole_series(name, readings.with_columns(tz=pl.lit({"Beijing": "Asia/Shanghai"}.get(name, "Europe/London"))))
+    if here: whole_faults(cities["Beijing"])
     else: print("\nAQW_MEASURED names no folder with beijing/: the tables of measured series are left out")
     seconds(float(sys.argv[sys.argv.index("--rows") + 1]) if "--rows" in sys.argv else 1)

@@ -74,7 +74,7 @@ def test_the_page(settings):
 
 
 def test_the_export(settings):
-    rows, _ = select_rows(checked_query("forecasts", asof=NOW), settings=settings)
+    rows = select_rows(checked_query("forecasts", asof=NOW), settings=settings).frame
     mine = rows.filter(pl.col("newest"), location_id="1")
     assert (mine["version"].unique().item(), mine["issued_at"].unique().item(), mine["mean"].to_list()) == WANTED
     assert rows.height == 24, "the others are there too"

@@ -1,15 +1,19 @@
 "Quality rules: nothing looks ahead, smoke is not a fault, clean series stay clean, planted faults are found."
+import json
 import sys
 
 import numpy as np
 import polars as pl
 import pytest
-from conftest import examples, ROOT
+from conftest import aqw, examples, ROOT, run_here
 from hypothesis import given, settings, strategies as st
 
-from aq_workbench.core import check_readings
-from aq_workbench.quality import judge_readings, RULEBOOK, severity
+from aq_workbench.core import check_readings, Settings
+from aq_workbench.monitor import city_hours
+from aq_workbench.quality import CONTEXT, judge_readings, RULEBOOK, RULES_VERSION, severity, used_readings
 from aq_workbench.quality.catalog import GIVEN_RULES
+from aq_workbench.registry import ModelRegistry
+from aq_workbench.store import FeatureStore, used_rows
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import quality as bench  # noqa: E402
@@ -49,6 +53,34 @@ def test_what_comes_later_changes_no_flag(seed, cut):
     assert judge_readings(whole).equals(whole)
 
 
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 2000))
+@settings(max_examples=examples(25), deadline=None, derandomize=True, database=None)
+def test_what_comes_later_changes_no_choice(seed, cut):
+    "Monitors, sensors and second instruments that come and go: what is used up to an hour, and with all that follows."
+    rng = np.random.default_rng(seed)
+    hours = pl.datetime_range(pl.datetime(2026, 1, 1, time_zone="UTC"), pl.datetime(2026, 3, 31, time_zone="UTC"), "1h", eager=True)
+    air, frames = np.exp(3 + np.cumsum(rng.normal(0, .2, len(hours))) / 9), []
+    for i in range(6):
+        first, last = np.sort(rng.integers(0, len(hours), 2))
+        values = np.round(air * rng.uniform(.5, 2) + rng.normal(0, 2, len(hours)), 1)
+        values[rng.integers(0, len(hours)):][:rng.integers(1, 90)] = rng.choice([0, 40, -999])
+        frames.append(pl.DataFrame({"city": "X", "location_id": str(i // 2), "sensor_id": str(i), "parameter": "pm25", "event_ts": hours, "value": values,
+                                    "is_monitor": rng.choice([True, False, None])}, schema_overrides={"is_monitor": pl.Boolean})[first:last])
+    readings = check_readings(pl.concat(frames).sample(fraction=.9, shuffle=True, seed=seed))
+    early = pl.col("event_ts") <= hours[cut]
+    whole = used_readings(readings).rows
+    assert used_readings(readings.filter(early)).rows.equals(whole.filter(early))
+    assert not whole.select(pl.struct("location_id", "event_ts").is_duplicated().any()).item(), "one instrument an hour"
+
+
+def test_a_window_with_its_context_is_used_as_the_whole(beijing):
+    "Serving reads the last days; what it uses there is what a training would use."
+    dongsi = beijing.filter(pl.col("location_id").is_in(["Dongsi", "Wanliu"]), pl.col("event_ts") > pl.datetime(2014, 1, 1, time_zone="UTC"))
+    start = pl.datetime(2015, 2, 1, time_zone="UTC")
+    after, context = pl.col("event_ts") > start, pl.col("event_ts") > start - pl.lit(CONTEXT)
+    assert used_readings(dongsi.filter(context), where=after).rows.equals(used_readings(dongsi, where=after).rows)
+
+
 @pytest.mark.parametrize("city", bench.CITIES)
 def test_clean_simulated_hours_do_not_fail(city):
     assert flags_of(judge_readings(bench.clean(city, 2)), "fail") <= .001
@@ -83,3 +115,43 @@ def test_a_dead_station_is_told_beside_a_living_one():
 
 def test_each_rule_says_what_to_do():
     for rule in RULEBOOK.values(): assert rule.sentence and rule.todo and rule.source and (rule.limits or rule in GIVEN_RULES), rule.name
+
+
+@pytest.fixture(scope="module")
+def half_dead(tmp_path_factory):
+    "A home in which a city of two stations, one of them dead, was loaded, trained, forecast and watched."
+    rng, hours, home = np.random.default_rng(0), 24 * 100, tmp_path_factory.mktemp("half_dead")
+    level = np.zeros(hours)
+    for i in range(1, hours): level[i] = .95 * level[i - 1] + rng.normal(0, .12)
+    alive = np.round(58 * np.exp(level) * (1 + .3 * np.sin(np.arange(hours) / 24 * 2 * np.pi)), 1)
+    dates = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 1) + pl.duration(hours=hours - 1), "1h", eager=True).dt.to_string("%Y-%m-%d %H:%M")
+    values = {"Alive": alive, "Dead": np.where(rng.random(hours) < .98, 0, 1.)}
+    (home / "data_in").mkdir()
+    pl.concat([pl.DataFrame({"date": dates, "site": k, "pm25": v}) for k, v in values.items()]).sort("date", "site").write_csv(home / "data_in/h.csv")
+    (home / "mapping.yaml").write_text("city: Delhi\nlocation: Delhi\nsite: site\ntime: {column: date, stamp: start}\ncolumns:\n  pm25: {parameter: pm25, unit: µg/m³}\n")
+    folder = run_here("Delhi", home=home, source="files", path=str(home / "data_in"), mapping=str(home / "mapping.yaml"))
+    return alive.mean(), home, json.loads((folder / "results.json").read_text(encoding="utf-8"))["cities"]["Delhi"]
+
+
+@pytest.mark.long
+def test_a_dead_station_is_left_out_of_everything(half_dead):
+    "Flagged, not learnt from, no forecast, and the city reads what the living one does."
+    level, home, entry = half_dead
+    store = FeatureStore(Settings(home=home, source="files"))
+    used = used_rows(store, "Delhi")
+    dead = used.rows.filter(location_id="delhi-dead").height
+    assert entry["left_out"]["left_out"].keys() <= {"dead", "missing_zero", "stuck"}
+    assert entry["left_out"]["rows"] - entry["left_out"]["used"] >= .97 * 24 * 100
+    assert dead <= 48, "before two days nobody can call it dead"
+    assert abs(city_hours(used.rows)["pm25"].mean() - level) < 1.5, "the city reads as the living station, not half of it"
+    assert {f["location_id"] for f in entry["newest"]} == {"delhi-alive"}
+    assert min(f["mean"] for f in entry["newest"]) > 5
+    assert entry["rules"] == RULES_VERSION == store_tags(home)["rules"]
+    score = next(s for s in entry["scores"] if s["model"] == "forecaster" and s["horizon_h"] == 1)
+    assert 0 < score["n_unflagged"] <= score["n"]
+    told = aqw("forecast", "Delhi", "--source", "files", "--asof", "2024-04-09T00:00Z", home=home).stdout
+    assert "0.0 Good" not in told
+    assert "readings left out" in told
+
+
+def store_tags(home): return ModelRegistry(Settings(home=home, source="files")).champion("pm25_regressor", city="Delhi")["tags"]

@@ -18,7 +18,7 @@ from ..core import AqwError, kind_option, LAG_H, Missing, now, quoted, Settings,
 from ..models import known_hours
 from ..training import forecast_city, issued_forecasts, serving_version
 from ..pipeline import one_run
-from ..store import city_asof, city_rows, FeatureStore, sync_city
+from ..store import city_asof, FeatureStore, sync_city, used_rows
 
 # %% ../../nbs/16_commands/12_fresh.ipynb #f3667fda
 def hours_behind(
@@ -40,8 +40,7 @@ def newest_known(
     "The newest hour at which a value of PM2.5 was known on time; `Missing` where there is none."
     store = FeatureStore(settings)
     since = min(city_asof(store, city), at) - timedelta(days=3)
-    pm25 = city_rows(store, city, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since), asof=at,
-                     on_time=True).collect()
+    pm25 = used_rows(store, city, start=since, asof=at, on_time=True, of=pl.col('parameter') == 'pm25').rows
     newest = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
     if newest is None:
         raise Missing(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "

@@ -145,9 +145,11 @@ def quality(
     settings, console = settings_for(source), Console()
     if not has_city(city, settings):
         raise Missing(f"the {settings.source} store has no readings of {city!r}", where_else(city, settings))
-    rows = city_rows(FeatureStore(settings), city, **({'asof':utc(asof)} if asof else {})).collect()
+    moment = utc(asof) if asof else None
+    rows = city_rows(FeatureStore(settings), city, asof=moment).collect()
     console.print(verdict_heading({'city':city}, settings.source))
-    console.print(report_text(quality_report(rows)), markup=False, highlight=False, soft_wrap=True)
+    report = quality_report(rows, sensors=settings.sensors, asof=moment)
+    console.print(report_text(report), markup=False, highlight=False, soft_wrap=True)
 
 # %% ../../nbs/16_commands/14_look.ipynb #737d9ad7
 @app.command(rich_help_panel=LOOK)

@@ -25,16 +25,16 @@ from ..core import how_old, kind_option, load_command, Missing, quoted, Settings
 from ..models import ceil_hour
 from ..fetcher import city_or_none
 from ..training import newest_forecasts
-from ..quality import usable
+from ..quality import used_text
 from ..report import origins
-from ..store import city_rows, FeatureStore
+from ..store import city_rows, FeatureStore, used_rows
 
 # %% ../../nbs/16_commands/00_panel.ipynb #69ab4f65
 def station_hours(
-    readings:pl.DataFrame   # Readings of PM2.5
+    readings:pl.DataFrame   # Readings of PM2.5 that are used
 )->pl.DataFrame:            # location_id, event_ts (whole hours), value (µg/m³)
-    "Usable hourly values of each station."
-    hourly = readings.filter((pl.col('period_min') == 60) & usable() & pl.col('value').is_not_null())
+    "Hourly values of each station."
+    hourly = readings.filter((pl.col('period_min') == 60) & pl.col('value').is_not_null())
     return hourly.group_by('location_id', ceil_hour(pl.col('event_ts')).alias('event_ts')).agg(pl.col('value').mean())
 
 # %% ../../nbs/16_commands/00_panel.ipynb #611d9225
@@ -56,6 +56,7 @@ class Outlook(NamedTuple):
     origin:list[str]       # Sources and licences of the measurements
     kind:str               # Kind of source
     option:str=''          # ` --source KIND` where a command would look at another kind without it
+    left_out:str=''        # What of the last days is not used, and why
 
     @property
     def issued(self)->datetime: return self.forecasts['issued_at'][0]
@@ -74,10 +75,11 @@ def clock_of(
 
 # %% ../../nbs/16_commands/00_panel.ipynb #c5cd9568
 def newest_of_stations(
-    readings:pl.DataFrame   # Readings of PM2.5
+    readings:pl.DataFrame,  # Readings of PM2.5, of every station
+    used:pl.DataFrame       # Those that are used
 )->pl.DataFrame:            # location_id, location, value at the last hour (null: none), by name
     "The stations of a city with their newest values."
-    each = station_hours(readings)
+    each = station_hours(used)
     last = each.filter(pl.col('event_ts') == pl.col('event_ts').max()).select('location_id', 'value')
     names = (readings.group_by('location_id')
              .agg(pl.col('location').drop_nulls().last())
@@ -97,12 +99,14 @@ def load_outlook(
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)
     pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since)
                      & (pl.col('event_ts') <= at), asof=asof or None).collect()
-    if pm25.is_empty():
-        raise Missing(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
-                      f"load it again: {load_command(name, settings, 'fetch')}")
+    used = used_rows(store, name, start=since, end=at, asof=asof or None, of=pl.col('parameter') == 'pm25')
+    if used.rows.is_empty():
+        raise Missing(f"the store has forecasts of {name} but no PM2.5 {'that is used ' if pm25.height else ''}since "
+                      f"{since:%Y-%m-%d}", f"load it again: {load_command(name, settings, 'fetch')}")
     origin = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in origins(pm25.lazy()))
-    return Outlook(name, clock_of(name, pm25), at, mean_over_stations(station_hours(pm25)), newest_of_stations(pm25),
-                   forecasts, list(origin), settings.source, kind_option(settings))
+    return Outlook(name, clock_of(name, pm25), at, mean_over_stations(station_hours(used.rows)),
+                   newest_of_stations(pm25, used.rows), forecasts, list(origin), settings.source, kind_option(settings),
+                   used_text(used.record))
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f5fadfb7
 def city_category(
@@ -351,6 +355,7 @@ def notes(
         lines.append(f'{o.stations.height - MOST_STATIONS} more stations: aqw export forecasts --city {quoted(o.city)}'
                      f'{o.option}')
     if any(t <= o.at for t in o.forecasts['target_ts']): lines.append('* This hour has passed.')
+    if o.left_out: lines.append(f'Since {SHOWN_H} hours before the issue: {o.left_out}.')
     return Text('\n'.join([*lines, f"Measurements: {'; '.join(o.origin)}"]), style='dim')
 
 # %% ../../nbs/16_commands/00_panel.ipynb #f572502b

@@ -6,8 +6,8 @@
 __all__ = ['NAMED', 'TABLES', 'plain_table', 'count', 'Fetched', 'fetched', 'fetch_table', 'horizons_of', 'rmse_cell',
            'version_of', 'train_table', 'expected', 'expected_cell', 'forecast_table', 'error_cell', 'drift_cell',
            'decision_cell', 'monitor_table', 'lines_of', 'serves_cell', 'run_table', 'cut', 'silent_words',
-           'left_words', 'fetch_notes', 'brought_nothing', 'train_notes', 'monitor_notes', 'stages_of', 'notes_of',
-           'summary_of_run', 'cell_text', 'print_frame']
+           'left_words', 'fetch_notes', 'brought_nothing', 'unflagged_words', 'train_notes', 'monitor_notes',
+           'stages_of', 'notes_of', 'summary_of_run', 'cell_text', 'print_frame']
 
 # %% ../../nbs/16_commands/01_printing.ipynb #93f50c2c
 from datetime import timedelta
@@ -22,6 +22,7 @@ from rich.text import Text
 from ..aqi import CATEGORIES
 from ..core import utc
 from .panel import badge, city_forecasts, figure, INITIALS
+from ..quality import used_text
 from ..training import NOTHING_NEW
 
 # %% ../../nbs/16_commands/01_printing.ipynb #7bc71cd2
@@ -270,7 +271,7 @@ def left_words(
     like_it = lambda names: f' and {len(names) - 1:,} like it' if names[1:] else ''
     return 'left out: ' + cut([f'{names[0]}{like_it(names)} ({reason})' for reason, names in reasons.items()])
 
-# %% ../../nbs/16_commands/01_printing.ipynb #380e7a6d
+# %% ../../nbs/16_commands/01_printing.ipynb #cb93bccd
 def fetch_notes(
     entry:dict   # A city of results.json
 )->list[str]:
@@ -288,21 +289,40 @@ def brought_nothing(
     f = fetched(entry)
     return f is not None and not f.new and not f.corrected
 
+# %% ../../nbs/16_commands/01_printing.ipynb #9ddddc86
+def unflagged_words(
+    errors:list[tuple]   # (hours ahead, RMSE, outcomes), without those that a rule doubts
+)->str:
+    "What the error is without outcomes that a rule doubts."
+    each = ', '.join(f"{rmse:.1f} at {h} h ({n:,} outcomes)" for h, rmse, n in errors)
+    return f"without outcomes that a rule doubts, the RMSE is {each}"
+
 def train_notes(
     entry:dict   # A city of results.json
 )->list[str]:
-    "Why a model was trained or not, and why a challenger lost."
+    "Why a model was trained or not, what it did not learn from, and why a challenger lost."
     if 'reason' not in entry: return []
     why, lost = entry['reason'].rstrip('.'), entry.get('lost')
     if not entry['trained']: return [f'no model trained: {why}']
-    return [f'trained because {why}'] + ([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])
+    trained = lost or entry
+    said = f"{text} (rules {trained['rules']})" if (text := used_text(trained.get('left_out'))) else ''
+    free = [(s['horizon_h'], s['rmse_unflagged'], s['n_unflagged']) for s in trained.get('scores', [])
+            if s['model'] == 'forecaster' and s.get('n_unflagged') not in (None, 0, s.get('n'))]
+    return [f'trained because {why}', *([said] if said else []), *([unflagged_words(free)] if free else []),
+            *([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])]
 
+# %% ../../nbs/16_commands/01_printing.ipynb #7a4adff2
 def monitor_notes(
     entry:dict   # A city of results.json
 )->list[str]:
-    "Why the rule decided as it did."
+    "Why the rule decided as it did, what its hours left out, and the error without doubtful outcomes."
     if 'verdict' not in entry: return []
-    return [f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip('.')]
+    why = f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip('.')
+    said = used_text(entry['drift'].get('left_out'))
+    recent = entry.get('performance', {}).get('recent', {})
+    free = [(h, p['rmse_unflagged'], p['n_unflagged']) for h, p in recent.items()
+            if p.get('n_unflagged') not in (None, 0, p.get('n'))]
+    return [why, *([said] if said else []), *([unflagged_words(free)] if free else [])]
 
 # %% ../../nbs/16_commands/01_printing.ipynb #8bffc03e
 def stages_of(

@@ -39,10 +39,10 @@ from ..drift import DataDriftDetector
 from ..fetcher import LiveDataFetcher
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, split
 from ..monitor import city_hours, RetrainPolicy, watch_city
-from ..quality import flag_readings, usable
+from ..quality import used_readings
 from ..registry import ModelRegistry, registered_name
 from ..sandbox import serving
-from ..store import city_asof, city_rows, FeatureStore, sync_live
+from ..store import city_asof, FeatureStore, sync_live, used_rows
 from ..training import flat_metrics, forecast_city, train_city, training_frame
 
 # %% ../../nbs/16_commands/09_steps.ipynb #b042abcd
@@ -92,8 +92,8 @@ def look_at_cities(
 def usable_readings(
     frame:pd.DataFrame   # As the fetcher gives it
 )->pl.DataFrame:         # In the columns of `core.READING`
-    "The readings that no rule refuses."
-    return flag_readings(check_readings(frame)).filter(usable())
+    "The readings that a mean uses."
+    return used_readings(check_readings(frame)).rows
 
 def step_table(
     *columns:str   # Names; those that begin with `<` stand to the left
@@ -353,7 +353,7 @@ def two_months(
     store:FeatureStore   # London's readings
 )->tuple[pd.DataFrame, pd.DataFrame]:
     "Daily means over the stations: of the last 30 whole days (UTC) and, first, of the 30 before."
-    hours = city_hours(city_rows(store, 'London').collect())
+    hours = city_hours(used_rows(store, 'London').rows)
     end = city_asof(store, 'London').date()
     date = (pl.col('event_ts') - pl.duration(hours=1)).dt.date()
     days = (hours.group_by(date.alias('date'))

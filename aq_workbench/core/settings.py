@@ -156,7 +156,7 @@ def home_folder(
 
 # %% ../../nbs/00_core/03_settings.ipynb #d1203522
 PLAIN = {'source', 'gas_temperature_c', 'drift_threshold', 'monitoring_window', 'timeout', 'openaq_url', 'keep_runs',
-         'keep_days'}   # Settings in which no secret can stand
+         'keep_days', 'sensors'}   # Settings in which no secret can stand
 
 def setting_fault(
     wrong:dict,   # One of pydantic's errors
@@ -207,6 +207,7 @@ class Settings(BaseSettings):
         100, ge=1, alias='MONITORING_WINDOW', description='Predictions in a monitoring window')
     openaq_url:WebAddress = Field(
         'https://api.openaq.org/v3', alias='OPENAQ_URL', description='Base of the OpenAQ API')
+    sensors:Literal['auto', 'all'] = Field('auto', description='all takes low-cost sensors beside monitors, too')
     timeout:float = Field(30., gt=0, le=3600, description='Seconds to wait for an answer')
     keep_runs:int = Field(30, ge=1, description='Newest runs of each kind of source that `aqw tidy` keeps')
     keep_run_days:int = Field(
@@ -215,8 +216,7 @@ class Settings(BaseSettings):
         '', description='Address of the feature store, s3://bucket/prefix say; empty: in the data root')
     storage_options:dict[str, str] = Field(
         {}, repr=False, description='What the storage at that address wants to know, as JSON')
-    mlflow_tracking_uri:DatabaseAddress = Field(
-        '', alias='MLFLOW_TRACKING_URI', description='Empty: SQLite in the data root')
+    mlflow_tracking_uri:DatabaseAddress = Field('', alias='MLFLOW_TRACKING_URI', description='Empty: in the data root')
 
     def __init__(self, **values):   # By field; they go before the environment and the home's .env
         home = home_folder(values.get('home') or os.environ.get('AQW_HOME'))

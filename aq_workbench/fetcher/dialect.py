@@ -135,10 +135,11 @@ class Table(NamedTuple):
 
 # %% ../../nbs/03_fetcher/04_dialect.ipynb #0187402b
 def numbered_lines(
-    text:bytes,        # A file's text, in UTF-8
+    text:str|bytes,    # A file's text; bytes are UTF-8
     skip:int=0         # How many lines to leave out at the top
 )->pl.DataFrame:       # `#line` and `text`
     "The lines of a text that say something."
+    if isinstance(text, str): text = text.encode()
     if b'\n' not in text: text = text.replace(b'\r', b'\n')
     lines = pl.read_csv(text.replace(b'\x1f', b' ') + b'\n', has_header=False, separator='\x1f', quote_char=None,
                         infer_schema=False, new_columns=['text'], truncate_ragged_lines=True)

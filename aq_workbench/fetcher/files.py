@@ -245,7 +245,7 @@ def first_lines(
     except OSError: raw = b''
     codec = text_encoding(raw[:raw.rfind(b'\n') + 1] or raw) if raw.strip() else ''
     text = raw.decode(codec, errors='replace') if codec else read_text(path)
-    return numbered_lines(text.encode())['text'][:FAR].to_list()
+    return numbered_lines(text)['text'][:FAR].to_list()
 
 # %% ../../nbs/03_fetcher/12_files.ipynb #23bab704
 def read_header(

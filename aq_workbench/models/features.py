@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AIR', 'HORIZONS', 'LOOKBACK_H', 'OTHER_POLLUTANTS', 'NOW', 'BEFORE', 'FEATURES', 'ceil_hour', 'known_at',
            'known_hours', 'wide_hours', 'exact_mean', 'city_grid', 'vapour_pressure', 'add_hour', 'add_city', 'lag',
-           'change', 'mean', 'build_features', 'feature_names', 'add_targets']
+           'change', 'mean', 'build_features', 'feature_names', 'measured_hours', 'add_targets', 'without_flagged']
 
 # %% ../../nbs/06_models/00_features.ipynb #68a72183
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from math import pi
 import polars as pl
 
 from ..core import Missing, POLLUTANTS, source_lag, WEATHER
-from ..quality import usable
+from ..quality import severity, usable
 
 # %% ../../nbs/06_models/00_features.ipynb #7eb02402
 def ceil_hour(
@@ -49,7 +49,7 @@ def wide_hours(
     hours:pl.DataFrame   # What `known_hours` gave
     # One row for each place and hour, a column for each name in `AIR`, null where there is no value
 )->pl.DataFrame:
-    "Hours in wide form; two sensors of one place are averaged, wind direction as a vector."
+    "Hours in wide form; values that a place has within one hour are averaged, wind direction as a vector."
     wd, angle = hours.filter(pl.col('parameter') == 'wd'), pl.col('value').radians()
     hours = pl.concat([hours.filter(pl.col('parameter') != 'wd'),
                        wd.with_columns(parameter=pl.lit('wd_east'), value=angle.sin()),
@@ -150,7 +150,7 @@ FEATURES = [*NOW, *(e.meta.output_name() for e in BEFORE)]
 
 # %% ../../nbs/06_models/00_features.ipynb #1512ffc5
 def build_features(
-    readings:pl.DataFrame   # Readings, long: rows of one city that were on time
+    readings:pl.DataFrame   # Readings, long: rows of one city that are used and were on time
 )->pl.DataFrame:            # location_id, issued_at and the columns of `FEATURES`, one row for each station and hour
     "Features on a whole hourly grid, each from what was known at `issued_at`; `Missing` without hourly PM2.5."
     grid = city_grid(wide_hours(known_hours(readings)))
@@ -165,18 +165,39 @@ def feature_names(
     "The features of which `frame` has at least one value."
     return [c for c in FEATURES if c in frame.columns and frame[c].null_count() < frame.height]
 
+# %% ../../nbs/06_models/00_features.ipynb #3c8f47ee
+def measured_hours(
+    readings:pl.DataFrame   # Current readings, with flags
+)->pl.DataFrame:            # location_id, parameter, event_ts (whole hours), value, flag (fail, suspect), known_ts
+    "What was measured in each hour, when it was known, and how much it is doubted."
+    hourly = readings.filter(usable(), pl.col('period_min') == 60, pl.col('value').is_not_null())
+    hour = ['location_id', 'parameter', 'event_ts']
+    hourly = hourly.select('location_id', 'parameter', 'value', known_ts=known_at(), flag=severity(),
+                           event_ts=ceil_hour(pl.col('event_ts')))
+    fails, worse = pl.col('flag').eq_missing('fail'), pl.col('flag').is_in(['fail', 'suspect'])
+    best = hourly.filter(fails == fails.min().over(hour))
+    return best.group_by(hour).agg(pl.col('value').mean(), pl.col('flag').filter(worse).min(), pl.col('known_ts').max())
+
 # %% ../../nbs/06_models/00_features.ipynb #582788a8
 def add_targets(
     features:pl.DataFrame,          # location_id and issued_at
     readings:pl.DataFrame,          # Current readings of the same stations
     horizons:Sequence[int]=HORIZONS # Hours ahead
-)->pl.DataFrame:                    # With `y_<h>`, PM2.5 (µg/m³), null where it was not measured
+)->pl.DataFrame:                    # With `y_<h>`, PM2.5 (µg/m³), and `flag_<h>`: fail, suspect or null
     "Add the PM2.5 measured in the hour that ends `h` hours after `issued_at`."
-    hourly = readings.filter(usable(), pl.col('parameter') == 'pm25', pl.col('period_min') == 60,
-                             pl.col('value').is_not_null())
-    measured = hourly.group_by('location_id', ends=ceil_hour(pl.col('event_ts'))).agg(pl.col('value').mean())
+    measured = measured_hours(readings.filter(pl.col('parameter') == 'pm25'))
     for h in horizons:
-        target = measured.select('location_id', pl.col('value').alias(f'y_{h}'),
-                                 issued_at=pl.col('ends') - pl.duration(hours=h))
+        target = measured.select('location_id', pl.col('value').alias(f'y_{h}'), pl.col('flag').alias(f'flag_{h}'),
+                                 issued_at=pl.col('event_ts') - pl.duration(hours=h))
         features = features.join(target, on=['location_id', 'issued_at'], how='left', maintain_order='left')
     return features
+
+# %% ../../nbs/06_models/00_features.ipynb #e2a40db0
+def without_flagged(
+    frame:pl.DataFrame,          # With targets and their flags
+    flags:Sequence[str]          # `fail`, or `fail` and `suspect`
+)->pl.DataFrame:                 # The same rows; a target with one of these flags is null
+    "Features and targets, without the targets that are flagged so."
+    horizons = [c.removeprefix('flag_') for c in frame.columns if c.startswith('flag_')]
+    return frame.with_columns(pl.when(~pl.col(f'flag_{h}').is_in(flags).fill_null(False)).then(f'y_{h}').alias(f'y_{h}')
+                              for h in horizons)

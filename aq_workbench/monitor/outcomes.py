@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from ..core import Broken, Missing, now, patch, reports_root, Settings, Unusable
-from ..models import score
+from ..models import score, unflagged_score
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #162fe2c1
 def scalar_of(
@@ -223,18 +223,21 @@ def load_logs(
     return self
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #dd975494
-PERFORMANCE = ('n', 'rmse', 'mae', 'bias', 'r2', 'rmse_persistence', 'relative_rmse', 'coverage90')
+PERFORMANCE = ('n', 'rmse', 'mae', 'bias', 'r2', 'rmse_persistence', 'relative_rmse', 'coverage90', 'n_unflagged',
+               'rmse_unflagged')
 
 def horizon_performance(
     rows:pl.DataFrame   # Forecasts of one horizon with outcome and persistence
-)->dict:                # n, rmse, mae, bias, r2, rmse_persistence, relative_rmse, coverage90
+)->dict:                # As `PERFORMANCE`; `_unflagged` without outcomes that a rule doubts
     "Scores of one horizon, beside persistence on the same rows."
     optional = {'median':'median', 'lo':'lo90', 'hi':'hi90'}
     parts = {name: rows[column].to_numpy() for name, column in optional.items() if column in rows.columns}
     actual = rows['actual'].to_numpy()
     own, naive = score(actual, rows['mean'].to_numpy(), **parts), score(actual, rows['persistence'].to_numpy())
     relative = own['rmse']/naive['rmse'] if naive['rmse'] else None
-    figures = {**own, 'rmse_persistence': naive['rmse'], 'relative_rmse': relative}
+    free = rows['flag'].is_null().to_numpy() if 'flag' in rows.columns else np.ones(rows.height, bool)
+    figures = {**own, 'rmse_persistence': naive['rmse'], 'relative_rmse': relative,
+               **unflagged_score(actual, rows['mean'].to_numpy(), free)}
     return {k: finite(figures.get(k)) for k in PERFORMANCE}
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #f0f4549c

@@ -18,16 +18,15 @@ from ..drift import DataDriftDetector
 from ..training import recent_outcomes
 from .outcomes import performance
 from .policy import RetrainPolicy
-from ..quality import usable
 from ..registry import ModelRegistry, registered_name
-from ..store import city_asof, city_rows, FeatureStore
+from ..store import city_asof, FeatureStore, used_rows
 
 # %% ../../nbs/10_monitor/02_verdicts.ipynb #a145c1b3
 def city_hours(
-    readings:pl.DataFrame   # Readings of one city
+    readings:pl.DataFrame   # Readings of one city that are used
 )->pl.DataFrame:            # event_ts and a column for each parameter
-    "Hourly means over a city's stations, one column for each parameter; only usable hourly rows."
-    hourly = readings.filter(usable(), pl.col('period_min') == 60, pl.col('parameter') != 'wd')
+    "Hourly means over a city's stations, one column for each parameter; daily rows are no hours."
+    hourly = readings.filter(pl.col('period_min') == 60, pl.col('parameter') != 'wd')
     means = (hourly.group_by('event_ts', 'parameter')
              .agg(pl.col('value').mean())
              .sort('event_ts', 'parameter'))
@@ -120,16 +119,17 @@ def watch_city(
     asof:str='',           # The present; empty: the city's last hour
     days:int=30,           # Length of the window
     frames:str=''          # Folder for the joined rows; empty: none are written
-)->dict:                   # JSON-able: drift, performance, verdict, frames
+)->dict:                   # JSON-able: drift (with `left_out`), performance, verdict, frames
     "Judge a city's champion and store the verdict."
     store, registry = FeatureStore(settings), ModelRegistry(settings)
     moment, champion = city_asof(store, city, asof), registry.champion('pm25_regressor', city=city)
     if champion is None:
         raise Missing(f"no model of {city!r} to watch",
                       f"train one: aqw train --cities {quoted(city)}{kind_option(settings)}")
-    hours = city_hours(city_rows(store, city, asof=moment).collect())
+    used = used_rows(store, city, asof=moment, sensors=champion['tags'].get('sensors', ''))
+    hours = city_hours(used.rows)
     drift = drift_of(hours, asof=moment, fit_end=utc(champion['tags']['fit_end']), days=days,
-                     threshold=settings.drift_threshold)
+                     threshold=settings.drift_threshold) | {'left_out': used.record}
     joined = recent_outcomes(store, city, version=champion['version'], since=moment - timedelta(days=days), asof=moment,
                              until=moment)
     figures = performance_of(joined, champion['metrics'])

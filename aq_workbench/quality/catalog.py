@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SEVERITIES', 'LIMITS_OF', 'ROW_RULES', 'TUNED_ON', 'SERIES_RULES', 'BREAKS', 'INDEX_RULES', 'COPIES',
-           'GASES_AND_PARTICLES', 'STATION_RULES', 'GIVEN_RULES', 'RULES_VERSION', 'RULEBOOK', 'Rule', 'rule_named',
-           'rules_table', 'limit']
+           'GASES_AND_PARTICLES', 'STATION_RULES', 'GIVEN_RULES', 'CHECKED_ON', 'WHOLE_RULES', 'RULES_VERSION',
+           'RULEBOOK', 'Rule', 'rule_named', 'rules_table', 'limit']
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #20dd5dca
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ..core import Missing
-from .rules import RANGES, SENTINEL
+from .rules import CAPTURED, RANGES, SENTINEL
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #36b72c17
 SEVERITIES = ['fail', 'suspect', 'info']   # The gravest first
@@ -37,7 +37,9 @@ ROW_RULES = [
          'keep it: cutting it away biases clean hours upwards', LIMITS_OF,
          {p: low for p, (low, _) in RANGES.items() if low in (-10, -100)}),
     Rule('out_of_range', 'fail', 'no instrument reports and no air has held such a value',
-         'check the unit at the source', LIMITS_OF, {p: high for p, (_, high) in RANGES.items()})]
+         'check the unit at the source', LIMITS_OF, {p: high for p, (_, high) in RANGES.items()}),
+    Rule('incomplete', 'fail', 'less than this share of its period was measured', 'nothing: it is left out',
+         'data capture of an hourly value: EU 2008/50/EC, Annex XI', dict.fromkeys(RANGES, CAPTURED))]
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #04a1e144
 TUNED_ON = 'measured on 8 Beijing stations 2013-16, Marylebone Road 1998-2003 and simulated cities'
@@ -95,9 +97,37 @@ GIVEN_RULES = [
     Rule('provider', 'suspect', 'the provider has flagged it', 'look at the provider\'s page of this sensor',
          'flagInfo of OpenAQ v3')]
 
+# %% ../../nbs/04_quality/01_catalog.ipynb #de0b94bc
+CHECKED_ON = 'measured on 8 Beijing stations 2013-16 and Marylebone Road 1998-2003; see benchmarks/README.md'
+WHOLE_RULES = [
+    Rule('shifted', 'suspect', 'for two months its changes follow those of its neighbours this much better hours apart',
+         'look for a clock that was set, a zone that changed, stamps of begin and end',
+         'correlation of hourly changes; ' + CHECKED_ON, dict.fromkeys(['pm25', 'pm10', 'no2', 'o3'], .2)),
+    Rule('clock', 'suspect', 'on average it is highest more than this many hours from 14:30 by the sun',
+         'check the zone of the stamps: local time as UTC, or UTC as local time',
+         'ozone and temperature peak between 13 and 17 h by the sun; ' + CHECKED_ON, {'o3':4.5, 'temp':4.5}),
+    Rule('skipped_hour', 'suspect', 'the hour that local clocks skip in spring is missing, in at least this many years',
+         'the stamps are wall-clock time: name the zone with daylight saving', 'daylight saving read as UTC',
+         dict.fromkeys(RANGES, 2)),
+    Rule('instruments_differ', 'suspect', 'two instruments of one place differ by more than this part of their mean',
+         'see which is calibrated; the other one only fills its gaps',
+         'uncertainty of fixed measurements, EU 2008/50/EC, Annex I: 25 % for particles, 15 % for gases',
+         {**dict.fromkeys(['pm25', 'pm10'], .25), **dict.fromkeys(['no2', 'nox', 'no', 'so2', 'co', 'o3'], .15)}),
+    Rule('stale', 'suspect', 'its last reading lies more than this many hours before the newest of its city',
+         'ask the network whether the station still reports', 'longer than 99 % of gaps in Beijing',
+         dict.fromkeys(RANGES, 48)),
+    Rule('truncated', 'suspect', 'the load brought exactly as many rows as a page or a sheet holds',
+         'load the stretch again in smaller parts', 'page sizes of OpenAQ (100, 1000), CPCB, EEA, and of spreadsheets',
+         dict.fromkeys(RANGES, 100)),
+    Rule('unit', 'suspect', 'nearly all of it lies below this, in the range of another unit',
+         'look the unit up at the source: ppm or mg/m³ read as ppb or µg/m³',
+         'a month of the cleanest monitored cities lies above; ' + CHECKED_ON,
+         {'pm25':.5, 'pm10':1, 'no2':.5, 'nox':.5, 'o3':1, 'co':20})]
+
 # %% ../../nbs/04_quality/01_catalog.ipynb #598fc28f
-RULES_VERSION = '2026.11'
-RULEBOOK = {rule.name: rule for rule in [*ROW_RULES, *GIVEN_RULES, *SERIES_RULES, *INDEX_RULES, *STATION_RULES]}
+RULES_VERSION = '2026.12'
+RULEBOOK = {rule.name: rule for rule in [*ROW_RULES, *GIVEN_RULES, *SERIES_RULES, *INDEX_RULES, *STATION_RULES,
+                                          *WHOLE_RULES]}
 
 def rule_named(
     name:str   # Of a flag

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_TIME', 'BESIDE', 'ALONE', 'WEEK', 'FORTNIGHT', 'TOGETHER', 'RUN', 'LONG_RUN', 'VARIED', 'FAMILY', 'local_level',
            'mean_of_others', 'with_rise', 'spike', 'with_neighbours', 'disagrees', 'mixed', 'with_prints',
-           'copied_station', 'twins', 'copied_column', 'pm25_above_pm10', 'beside']
+           'copied_station', 'not_alone', 'twins', 'with_family', 'copied_column', 'pm25_above_pm10', 'beside']
 
 # %% ../../nbs/04_quality/03_neighbours.ipynb #4c18e818
 import polars as pl
@@ -114,9 +114,16 @@ def copied_station(
         pl.col('place') != pl.col('place_other'), pl.col('since') <= pl.col('event_ts'))
     return pairs.select('row', rule=pl.lit('copied_station')).unique()
 
-# %% ../../nbs/04_quality/03_neighbours.ipynb #581c642d
-FAMILY = {'pm10':'pm25', 'nox':'no2', 'no':'no2'}   # Those that may be equal to the one that gives the name
+# %% ../../nbs/04_quality/03_neighbours.ipynb #184d7da4
+def not_alone(
+    *columns:str   # What two rows have in common
+)->pl.Expr:        # True for every row that is not alone with its values, and by chance for a few that are
+    "A quick look, before the exact one, for rows that share their values."
+    key = pl.lit(0, pl.UInt64)
+    for name in columns: key = key*pl.lit(1_000_003, pl.UInt64) ^ pl.col(name).hash()
+    return key.is_duplicated()
 
+# %% ../../nbs/04_quality/03_neighbours.ipynb #94c6859f
 def twins(
     rows:pl.DataFrame,   # From `with_prints`
     rule:str,            # That is broken where two are equal
@@ -125,15 +132,27 @@ def twins(
 )->pl.DataFrame:         # `row` and `rule`
     "Rows that share a fingerprint with another pollutant of their station and hour."
     rows = rows.filter(pl.col(print_).is_not_null(), limit(rule).is_not_null())
+    rows = rows.filter(not_alone('place', 'event_ts', print_))
     several = pl.col(differ).n_unique().over('place', 'event_ts', print_) > 1
     return rows.filter(several).select('row', rule=pl.lit(rule))
 
+# %% ../../nbs/04_quality/03_neighbours.ipynb #20409cca
+FAMILY = {'pm10':'pm25', 'nox':'no2', 'no':'no2'}   # Those that may be equal to the one that gives the name
+
+def with_family(
+    rows:pl.DataFrame   # From `with_prints`
+)->pl.DataFrame:        # `family`: the pollutant that its own may equal
+    "Rows with the family of their pollutant."
+    return rows.with_columns(family=pl.col('parameter').cast(pl.String).replace(FAMILY))
+
+# %% ../../nbs/04_quality/03_neighbours.ipynb #d165b251
 def copied_column(
     rows:pl.DataFrame   # From `with_prints`
 )->pl.DataFrame:        # `row` and `rule`: `copied_column`, or `equal_columns` within a family
     "Rows whose last readings are those of another pollutant at the station."
-    rows = rows.with_columns(family=pl.col('parameter').cast(pl.String).replace(FAMILY))
-    within = rows.filter(pl.col('parameter').n_unique().over('place', 'event_ts', 'family') > 1)
+    rows = with_family(rows)
+    within = rows.filter(not_alone('place', 'event_ts', 'family'))
+    within = within.filter(pl.col('parameter').n_unique().over('place', 'event_ts', 'family') > 1)
     return pl.concat([twins(rows, 'copied_column', 'print', differ='family'),
                       twins(within, 'equal_columns', 'long_print', differ='parameter')])
 

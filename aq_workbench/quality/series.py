@@ -13,7 +13,7 @@ import polars as pl
 
 from ..core import UNITS
 from .catalog import limit, RULEBOOK
-from .rules import flag_readings
+from .rules import flag_readings, usable
 
 # %% ../../nbs/04_quality/02_series.ipynb #582f67a6
 ONE_SERIES = ['sensor_id', 'parameter', 'period_min']
@@ -24,10 +24,9 @@ def in_series(
     "Readings in the order in which rules read them; `failed` where the row's own flags say so."
     measured = pl.col('issued_at').is_null() & pl.col('value').is_not_null()
     own = flag_readings(readings).with_row_index('row').filter(measured)
-    failed = pl.col('flags').str.contains('sentinel|out_of_range')
     return own.select(
         'row', 'event_ts', 'period_min', 'value',
-        pl.coalesce('value_raw', 'value').alias('raw'), failed.alias('failed'),
+        pl.coalesce('value_raw', 'value').alias('raw'), (~usable()).alias('failed'),
         pl.struct(ONE_SERIES).hash().alias('series'), pl.col('location_id').hash().alias('place'),
         pl.col('city').hash().alias('town'), pl.col('parameter').cast(pl.Enum(list(UNITS)))
     ).sort('series', 'event_ts', 'row')

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['TIME_COLUMN', 'ROW_READERS', 'TREATMENT', 'NOTICE', 'SUFFIXES', 'Query', 'end_of', 'listed', 'checked_query',
-           'query_filter', 'widened', 'readings_of', 'features_of', 'forecasts_of', 'stored_names', 'nothing_left',
-           'select_rows', 'column_meanings', 'meaning', 'origins', 'describe_export', 'suffix_of', 'as_bytes',
-           'default_name', 'free_place', 'write_whole', 'print_rows', 'Exported', 'place_for', 'export_rows',
-           'export_words']
+           'query_filter', 'widened', 'Chosen', 'wide_readings_of', 'readings_of', 'features_of', 'forecasts_of',
+           'stored_names', 'nothing_left', 'Selection', 'select_rows', 'column_meanings', 'meaning', 'origins',
+           'describe_export', 'suffix_of', 'as_bytes', 'default_name', 'free_place', 'write_whole', 'print_rows',
+           'Exported', 'place_for', 'export_rows', 'export_words']
 
 # %% ../../nbs/12_report/04_exports.ipynb #c2d09b92
 import gzip
@@ -29,8 +29,8 @@ from ..core import city_slug, first_command, kind_option, load_command, Missing,
 from ..core import path_name, Settings, typed_path, UNITS, Unreachable, Unusable, utc
 from ..models import build_features, CATEGORY_MEANING, LOOKBACK_H
 from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued
-from ..quality import usable
-from ..store import cities_in, city_rows, FeatureStore, READINGS
+from ..quality import usable, used_text
+from ..store import cities_in, city_rows, FeatureStore, READINGS, used_rows
 
 # %% ../../nbs/12_report/04_exports.ipynb #b779e4d2
 class Query(NamedTuple):
@@ -109,17 +109,35 @@ def widened(
     names = [p for p in UNITS if p in means['parameter']]
     return means.pivot(on='parameter', index=index, values='value').select(*index, *names).sort(index)
 
-# %% ../../nbs/12_report/04_exports.ipynb #0bbf838b
+# %% ../../nbs/12_report/04_exports.ipynb #e1025d1e
+class Chosen(NamedTuple):
+    "What a city has for a query."
+    frame:pl.DataFrame
+    left_out:dict|None = None   # The record of the readings that were not used; None where all are told
+
+# %% ../../nbs/12_report/04_exports.ipynb #e8a0e572
+def wide_readings_of(
+    store:FeatureStore,   # Where they lie
+    city:str,             # As the store names it
+    query:Query,          # Bounds of time, parameters, `asof`
+    table_version:int|None  # The version that is read; None: the newest
+)->Chosen:
+    "Readings of one city that are used, a row for each place and hour."
+    used = used_rows(store, city, start=query.start, end=query.end, asof=query.asof, version=table_version,
+                     columns=('location',), of=query_filter(query))
+    return Chosen(widened(used.rows) if used.rows.height else used.rows.select('city'), used.record)
+
+# %% ../../nbs/12_report/04_exports.ipynb #b8ecb1b2
 def readings_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it
     query:Query,          # Bounds of time, parameters, `asof`
     table_version:int|None  # The version that is read; None: the newest
-)->pl.DataFrame:
+)->Chosen:
     "Readings of one city, by place, parameter and hour."
+    if query.wide: return wide_readings_of(store, city, query, table_version)
     rows = city_rows(store, city, where=query_filter(query), asof=query.asof, version=table_version).collect()
-    if query.wide and rows.height: return widened(rows)
-    return rows.sort('city', 'location_id', 'parameter', 'event_ts', 'sensor_id')
+    return Chosen(rows.sort('city', 'location_id', 'parameter', 'event_ts', 'sensor_id'))
 
 # %% ../../nbs/12_report/04_exports.ipynb #fe0c6a79
 def features_of(
@@ -127,15 +145,15 @@ def features_of(
     city:str,             # As the store names it
     query:Query,          # Bounds of time, parameters, `asof`
     table_version:int|None  # The version that is read; None: the newest
-)->pl.DataFrame:
+)->Chosen:
     "Features of one city, by place and hour."
     first = query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else None
-    since = pl.lit(True) if first is None else pl.col('event_ts') > first
-    readings = city_rows(store, city, where=since, asof=query.asof, version=table_version, on_time=True).collect()
-    if readings.is_empty(): return readings.select('city')
-    return (build_features(readings).filter(query_filter(query))
-            .select(pl.lit(readings['city'][0]).alias('city'), pl.all())
-            .sort('location_id', 'issued_at'))
+    used = used_rows(store, city, start=first, asof=query.asof, version=table_version, on_time=True)
+    if used.rows.is_empty(): return Chosen(used.rows.select('city'), used.record)
+    features = (build_features(used.rows).filter(query_filter(query))
+                .select(pl.lit(used.rows['city'][0]).alias('city'), pl.all())
+                .sort('location_id', 'issued_at'))
+    return Chosen(features, used.record)
 
 # %% ../../nbs/12_report/04_exports.ipynb #742e14d6
 def forecasts_of(
@@ -143,16 +161,16 @@ def forecasts_of(
     city:str,             # As the store names it
     query:Query,          # Bounds of time, parameters, `asof`
     table_version:int|None  # The version that is read; None: the newest
-)->pl.DataFrame:
+)->Chosen:
     "Forecasts of one city, by hour of issue, place and horizon."
     mine = query_filter(query) & (pl.col('issued_at') <= query.asof if query.asof else pl.lit(True))
     rows = issued_forecasts(store, city, where=mine, table_version=table_version)
-    if rows.is_empty(): return pl.DataFrame(schema={'city':pl.String})
+    if rows.is_empty(): return Chosen(pl.DataFrame(schema={'city':pl.String}))
     try: newest = newest_issue(store, city, asof=query.asof or now())
     except NotIssued: newest = {'version': None, 'issued_at': None}   # all of them lie ahead of the present
     shown = pl.col('version').eq_missing(newest['version']) & pl.col('issued_at').eq_missing(newest['issued_at'])
     order = ['city', 'location_id', 'issued_at', 'horizon_h', 'target_ts', 'parameter']
-    return rows.select(*order, pl.exclude(*order, 'event_ts'), shown.alias('newest'))
+    return Chosen(rows.select(*order, pl.exclude(*order, 'event_ts'), shown.alias('newest')))
 
 # %% ../../nbs/12_report/04_exports.ipynb #6796529f
 ROW_READERS = {'readings':(READINGS, readings_of), 'features':(READINGS, features_of),
@@ -173,7 +191,7 @@ def stored_names(
                       f"name one of these, or fetch the city first: {load_command(lost[0], store.settings)}")
     return [have[city_slug(c)] for c in query.cities] or list(have.values())
 
-# %% ../../nbs/12_report/04_exports.ipynb #e78cd2f6
+# %% ../../nbs/12_report/04_exports.ipynb #172bca39
 def nothing_left(
     store:FeatureStore,  # Where was looked
     names:list[str],     # Cities
@@ -190,17 +208,26 @@ def nothing_left(
                    f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
                    "widen --start and --end, choose another --parameter, or a later --asof")
 
+class Selection(NamedTuple):
+    "The rows of a query."
+    frame:pl.DataFrame
+    version:int      # Of the store's table
+    left_out:dict    # City -> record of the readings that were not used; empty where all are told
+
+# %% ../../nbs/12_report/04_exports.ipynb #d0e9e58e
 def select_rows(
     query:Query,           # What is asked for
     *, settings:Settings   # Home and kind of source
-)->tuple[pl.DataFrame, int]:   # The rows, and the version of the store's table
+)->Selection:
     "The rows of a query; `Missing` where there are none."
     store, (group, read) = FeatureStore(settings), ROW_READERS[query.what]
     names = stored_names(store, query)
     table_version = store.version(group)
-    frame = pl.concat([read(store, name, query, table_version) for name in names], how='diagonal')
+    chosen = {name: read(store, name, query, table_version) for name in names}
+    frame = pl.concat([c.frame for c in chosen.values()], how='diagonal')
     if frame.is_empty(): raise nothing_left(store, names, query)
-    return frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), table_version
+    left_out = {name: c.left_out for name, c in chosen.items() if c.left_out}
+    return Selection(frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), table_version, left_out)
 
 # %% ../../nbs/12_report/04_exports.ipynb #ac636b6d
 @cache
@@ -230,18 +257,19 @@ def origins(
             .to_dicts())
 
 # %% ../../nbs/12_report/04_exports.ipynb #b9e70914
-TREATMENT = {'features':'Rows that were on time, usable hours only',
+TREATMENT = {'features':'Readings that were on time and are used: none that fails, one instrument an hour and place',
              'forecasts':'As stored, of every version; `newest` marks those that are shown',
              'readings':'As stored: nothing is left out, doubts are in `flags`',
-             'wide':'Values flagged sentinel or out_of_range are left out; sensors of one place are averaged, wind '
-                    'direction as a vector'}
+             'wide':'Readings that are used: none that fails, one instrument an hour and place; values within one hour '
+                    'are averaged, wind direction as a vector'}
 NOTICE = 'SIMULATED: made by the sandbox of aq_workbench, measured nowhere.'
 
 def describe_export(
     frame:pl.DataFrame,    # The rows
     query:Query,           # What was asked for
     *, settings:Settings,  # Home and kind of source
-    table_version:int      # Version of the store's table
+    table_version:int,     # Version of the store's table
+    left_out:dict|None=None  # City -> record of the readings that were not used
 )->dict:                   # JSON-able
     "All that a reader of the rows must know."
     time, iso, store = TIME_COLUMN[query.what], lambda t: t and t.isoformat(), FeatureStore(settings)
@@ -253,7 +281,7 @@ def describe_export(
             'cities': frame['city'].unique().sort().to_list(), 'first': iso(frame[time].min()),
             'last': iso(frame[time].max()), 'units': units, 'gas_temperature_c': settings.gas_temperature_c,
             'origins': whose,
-            'treatment': TREATMENT['wide' if query.wide else query.what],
+            'treatment': TREATMENT['wide' if query.wide else query.what], 'left_out': left_out or {},
             'query': {'parameters': list(query.parameters), 'after': iso(query.start), 'until': iso(query.end),
                       'asof': iso(query.asof), 'wide': query.wide},
             'store': {'kind': settings.source, 'group': ROW_READERS[query.what][0], 'version': table_version},
@@ -364,8 +392,8 @@ def export_rows(
     "Write the rows of a query, and beside them what they are."
     asked = typed_path(to, '--to')
     if to not in ('', '-') and not asked.is_dir() and suffix_of(asked): free_place(asked, force=force)
-    frame, table_version = select_rows(query, settings=settings)
-    meta = describe_export(frame, query, settings=settings, table_version=table_version)
+    frame, table_version, left_out = select_rows(query, settings=settings)
+    meta = describe_export(frame, query, settings=settings, table_version=table_version, left_out=left_out)
     if to == '-':
         print_rows(as_bytes(frame, '.csv', meta))
         return Exported(None, meta, None)
@@ -386,5 +414,6 @@ def export_words(
              + (f": {done.path}" if done.path else '')]
     if done.sidecar: lines.append(f"Units, licences and meaning of the columns: {done.sidecar.name}")
     if m['simulated']: lines.append(m['notice'])
+    lines += [f'{city}: {said}' for city, record in m['left_out'].items() if (said := used_text(record))]
     whose = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in m['origins'])
     return '\n'.join([*lines, *(f'Source {w}' for w in whose)])
