@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from aq_workbench.core import AqwError, READING, unit_factor
-from aq_workbench.fetcher.files import data_files, read_file, UCI
+from aq_workbench.fetcher import data_files, read_file
+from aq_workbench.fetcher.files import UCI
 from aq_workbench.fetcher import read_folder
 from aq_workbench.quality import flag_readings, usable
 
@@ -85,7 +86,7 @@ def test_london():
         same(series(batch, parameter), raw[parameter].set_axis(ends)*factors.get(parameter, 1))
     assert batch.refused.is_empty() and batch.readings.height == 449_870
     assert batch.readings.row(0, named=True)['tz'] == 'Europe/London'
-    with pytest.raises(AqwError, match='does not say where'): read_file(path)
+    with pytest.raises(AqwError, match='In which city was it measured'): read_file(path)
 
 
 def test_india_days():

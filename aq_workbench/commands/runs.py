@@ -18,7 +18,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from .plans import as_gazetteer, check_paths, check_whose, CityPlan, each_once, plans_for, read_plans
+from .plans import as_gazetteer, check_paths, check_whose, CityPlan, each_once, plans_for
+from .plans import read_plans
 from .printing import summary_of_run
 from .source import base_url, checked_source, choose_source, kind_reason, settings_for
 from .source import stored_cities, stored_city

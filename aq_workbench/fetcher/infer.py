@@ -8,7 +8,7 @@ __all__ = ['EVIDENCE', 'INSTRUMENT_COLUMN', 'medians', 'number_part', 'wide_part
            'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping', 'city_words',
            'column_list', 'ukair_inferred']
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #129e1a95
+# %% ../../nbs/03_fetcher/26_infer.ipynb #9b235934
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -18,16 +18,16 @@ import polars as pl
 from ..core import parameter_name, Unusable
 from .clocks import edges_mark, EXPECTED, marked_end, minutes_words, time_kind, zone_of
 from .contents import flow, joined, merged, missing_part, number_share, Part
-from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_COLUMNS, value_rows
+from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_NAMES, value_rows
 from .dialect import read_table
 from .files import ukair_layout
-from .look import Clock, clock_of, look, names_in, Seen
+from .look import Clock, file_clock, look, names_in, Seen
 from .profiles import PER_GAS, plain_parameter, set_aside
 from .stamps import stamp_text, Time
 from .values import Marks, marks_of, plain_number, quality_columns, QUALITY_NAME
 from .whereabouts import city_part, place_part, zone_of_place
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #5d9c8dec
+# %% ../../nbs/03_fetcher/26_infer.ipynb #a984bf4a
 def medians(
     lines:pl.DataFrame,   # A file's rows as text
     columns:list[str],    # Of values
@@ -39,6 +39,7 @@ def medians(
         return numbers.filter(numbers > -90).median()
     return {c: typical(c) for c in columns}
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #fc49fd82
 def number_part(
     seen:Seen,            # A file
     columns:list[str]     # Of values
@@ -55,7 +56,7 @@ def number_part(
     said = {k: v for k, v in marks._asdict().items() if v not in ('', '.')}
     return marks, Part(said, (), (), {'decimal mark':'comma' if marks.decimal == ',' else 'point'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #468ce79b
+# %% ../../nbs/03_fetcher/26_infer.ipynb #9602154c
 def wide_part(
     seen:Seen,           # A file
     free:list[str],      # Columns that may hold values
@@ -79,13 +80,14 @@ def wide_part(
     return joined(Part({'columns':columns}, out), numbers, units,
                   gap_part(seen, {c: w.get('parameter', '') for c, w in columns.items()}))
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #6c43218e
+# %% ../../nbs/03_fetcher/26_infer.ipynb #a5bd80f2
 def stated(
     words:dict   # Of a mapping, on a column
 )->bool:
     "Whether a column's unit is stated."
     return bool({'unit', 'unit_column'} & {*words})
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #074a18c9
 def gap_part(
     seen:Seen,                # A file
     columns:dict[str, str]    # Column of values -> parameter; empty where rows name it
@@ -93,7 +95,7 @@ def gap_part(
     "The markers of missing values, unless they are known."
     return missing_part(seen.lines, columns) if 'missing' not in seen.known else Part()
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #0ef9f80f
+# %% ../../nbs/03_fetcher/26_infer.ipynb #6786b16a
 def long_part(
     seen:Seen,           # A file
     at:dict,             # parameter, value, unit of a mapping
@@ -116,6 +118,7 @@ def long_part(
     return joined(Part({'rows':at, **only, **({'parameters':{**spelt, **codes}} if spelt else {})}, out, (), told),
                   numbers, units, gap_part(seen, {at['value']:''}))
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #94e67b44
 def known_name(
     name:str,        # As a file spells it
     parameter:str    # Ours
@@ -123,14 +126,14 @@ def known_name(
     "Whether every reader knows a spelling."
     return parameter_name(name) == parameter
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #da44d184
+# %% ../../nbs/03_fetcher/26_infer.ipynb #07f720aa
 def nameless_part(
     seen:Seen,           # A file
     free:list[str]       # Columns that may hold values
 )->Part:
     "A question for the column whose parameter no name tells; `Unusable` where no column holds numbers."
     numbers = [c for c in free if number_share(seen.lines[c]) >= .5]
-    named = [c for p in (*VALUE_COLUMNS, r'^pm') for c in numbers if re.search(p, c.lower())]
+    named = [c for p in (*VALUE_NAMES, r'^pm') for c in numbers if re.search(p, c.lower())]
     best = next(iter([*named, *numbers]), None)
     if not best:
         raise Unusable(f"{seen.name}: no column holds values; it has {[c for c in seen.lines.columns if c[:1] != '#']}",
@@ -144,7 +147,7 @@ def nameless_part(
     ask = Question('columns', f'What does the column {best} hold, and in which unit?', why, answers)
     return joined(Part(questions=(ask,)), gap_part(seen, {best:''}))
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #64d4bfaa
+# %% ../../nbs/03_fetcher/26_infer.ipynb #4d269a48
 def evidence_values(
     seen:Seen,       # A file
     clock:Clock,     # How it tells the time
@@ -167,7 +170,7 @@ def evidence_values(
 
 EVIDENCE = {'#wall':pl.Datetime('us'), 'parameter':pl.String, 'value':pl.Float64}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #d38cd480
+# %% ../../nbs/03_fetcher/26_infer.ipynb #87372028
 def stamp_part(
     seen:Seen,       # A file
     clock:Clock      # How it tells the time
@@ -189,7 +192,7 @@ def stamp_part(
                    ('time: {stamp: start}', 'time: {stamp: end}'))
     return Part(questions=(ask,), understood={'stamp':'?'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #cb1e7067
+# %% ../../nbs/03_fetcher/26_infer.ipynb #2aa5bf45
 def zone_part(
     seen:Seen,               # A file
     clock:Clock,             # How it tells the time
@@ -210,7 +213,7 @@ def zone_part(
                    tuple(flow({'time':{'zone':z}}) for z in found.options))
     return Part(questions=(ask,), understood={'zone':'?'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #f047ace9
+# %% ../../nbs/03_fetcher/26_infer.ipynb #6f1fcd80
 INSTRUMENT_COLUMN = r'^poc$|instrument|channel|sensor|device|sampling|method|serial'
 def instrument_part(
     seen:Seen,            # A file
@@ -229,7 +232,7 @@ def instrument_part(
             return Part({'instrument':c}, (why,), (), {'instruments':f'{n} ({c})'})
     return Part()
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #99b8bc76
+# %% ../../nbs/03_fetcher/26_infer.ipynb #82e23352
 def quality_part(
     seen:Seen,          # A file
     used:set[str]       # Columns that mean something else
@@ -249,7 +252,7 @@ def quality_part(
     asked = [q for q in asked if q.key.partition('.')[2] not in seen.known.get('ignore', [])]
     return Part({'quality':known} if known else {}, (), tuple(asked), told)
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #edbde3a6
+# %% ../../nbs/03_fetcher/26_infer.ipynb #a720f771
 class Inferred(NamedTuple):
     "What an unknown file says of itself."
     mapping:dict                     # For a mapping file, without what is open
@@ -258,7 +261,7 @@ class Inferred(NamedTuple):
     understood:dict[str, str]        # What a person should see
     format:str                       # The publisher's; empty: none that is known
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #1cfa0a7b
+# %% ../../nbs/03_fetcher/26_infer.ipynb #853a7bb6
 def written(
     seen:Seen,      # A file
     clock:Clock,    # How it tells the time
@@ -278,7 +281,7 @@ def written(
             'averaging time':minutes_words(period) if period else
             f"as {mapping.get('time', {}).get('period', 'begin and end')} says"}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #49ef4ef7
+# %% ../../nbs/03_fetcher/26_infer.ipynb #8f5e706c
 def contents_part(
     seen:Seen,           # A file
     clock:Clock,         # How it tells the time
@@ -292,6 +295,7 @@ def contents_part(
     wide = wide_part(seen, free, daily)
     return wide if wide.mapping['columns'] else nameless_part(seen, free)
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #b3aeed1a
 def columns_used(
     mapping:dict   # What was found
 )->set[str]:
@@ -302,7 +306,7 @@ def columns_used(
             *names_in(mapping.get('instrument')), *mapping.get('only', {}),
             *(w.get(k) for w in mapping.get('columns', {}).values() for k in ('quality', 'unit_column'))} - {None}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #ae5ac3bd
+# %% ../../nbs/03_fetcher/26_infer.ipynb #4323d5d8
 def infer_mapping(
     path:str|Path,          # A file of measurements
     *, city:str='',         # That a person asked for, where the file names none
@@ -318,7 +322,7 @@ def infer_mapping(
     rows_at = seen.known.get('rows') or value_rows(seen.lines, here)
     told_apart = place.mapping.get('site'), rows_at.get('parameter'), seen.known.get('instrument')
     series = [name for one in told_apart for name in names_in(one)]
-    clock = clock_of(seen, series)
+    clock = file_clock(seen, series)
     contents = contents_part(seen, clock, here)
     base = joined(Part(seen.known), place, contents)
     values = evidence_values(seen, clock, base.mapping)
@@ -332,7 +336,7 @@ def infer_mapping(
     name = seen.profile.name if seen.profile else ''
     return Inferred(whole.mapping, (*says, *whole.assumed), whole.questions, told, name)
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #4891a2ad
+# %% ../../nbs/03_fetcher/26_infer.ipynb #59464a0f
 def city_words(
     mapping:dict   # What was found
 )->str:
@@ -340,6 +344,7 @@ def city_words(
     column = mapping.get('place', {}).get('city')
     return f'as {column} says' if column else mapping.get('city') or '?'
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #a26a40ca
 def column_list(
     mapping:dict   # What was found
 )->str:
@@ -350,7 +355,7 @@ def column_list(
         return f"{c} = {w.get('parameter')}{f' at {where}' if where else ''} in {unit}"
     return ', '.join(words(c, w) for c, w in mapping.get('columns', {}).items())
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #5265de51
+# %% ../../nbs/03_fetcher/26_infer.ipynb #97c65d17
 def ukair_inferred(
     path:str|Path,   # A download
     seen:Seen        # A first look at it

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PLACE_COLUMNS', 'SITE_COLUMNS', 'PERIOD_COLUMN', 'Seen', 'names_in', 'like', 'station_columns', 'airbase_mapping',
-           'look', 'Clock', 'period_part', 'clock_of', 'several_periods', 'tidy', 'with_even_order']
+           'look', 'Clock', 'period_part', 'file_clock', 'several_periods', 'whole_minutes', 'with_even_order']
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #c206c93e
+# %% ../../nbs/03_fetcher/24_look.ipynb #653d7a5e
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -15,30 +15,31 @@ import polars as pl
 
 from ..core import Unusable
 from .clocks import even_order, minutes_words, spacing_min, stamp_format, time_choices
-from .contents import joined, merged, names_parameters, number_share, Part, Question, VALUE_COLUMNS
+from .contents import joined, merged, names_parameters, number_share, Part, Question, VALUE_NAMES
 from .dialect import FAR, numbered_lines, read_text
-from .profiles import column_meaning, EEA_CODES, find_profile, Profile, profile_mapping
-from .shapes import find_start, hours_beside, shaped_table, Start
+from .profiles import column_meaning, EEA_CODES, find_profile, Publisher, profile_mapping
+from .shapes import find_start, hours_beside, shaped_table, Beginning
 from .stamps import read_stamps, stamp_text, Time, typical_gaps
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #99679988
+# %% ../../nbs/03_fetcher/24_look.ipynb #a2136483
 class Seen(NamedTuple):
     "A file as it is looked at."
     name:str               # Its name
     lines:pl.DataFrame     # Its rows as text
-    start:Start            # Where they begin
+    start:Beginning            # Where they begin
     before:list[str]       # The lines before the header
     known:dict             # What a person said and the publisher is known for, as a mapping
-    profile:Profile|None   # The publisher's
+    profile:Publisher|None   # The publisher's
     city:str               # That a person asked for; empty: none
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #aadf8029
+# %% ../../nbs/03_fetcher/24_look.ipynb #3a9336a2
 def names_in(
     one:str|list[str]|None   # As a mapping has it
 )->list[str]:                # The names
     "The names of a key that takes one or some."
     return [one] if isinstance(one, str) else [*(one or [])]
 
+# %% ../../nbs/03_fetcher/24_look.ipynb #9e7b62c9
 def like(
     patterns:list[str],   # In small letters
     name:str              # Of a column
@@ -46,7 +47,7 @@ def like(
     "Whether a name is like one of some patterns."
     return any(re.search(p, name.lower()) for p in patterns)
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #4ff369e0
+# %% ../../nbs/03_fetcher/24_look.ipynb #ee884046
 def station_columns(
     lines:pl.DataFrame   # A file's rows as text
 )->dict|None:            # For `unfold`; None for a file of another shape
@@ -55,7 +56,7 @@ def station_columns(
     kinds = [c for c in names if names_parameters(c, lines[c])]
     timed = {n for choice in time_choices(lines) for n in names_in(choice['column'])}
     free = [c for c in names if c not in timed and c not in kinds and not column_meaning(c).aside]
-    named = any(column_meaning(c).parameter or like(VALUE_COLUMNS, c) for c in free)
+    named = any(column_meaning(c).parameter or like(VALUE_NAMES, c) for c in free)
     placed = [*PLACE_COLUMNS.values(), *SITE_COLUMNS[:-1]]
     empty = [c for c in free if lines[c].null_count() == lines.height]
     numbers = [c for c in free if (c in empty or number_share(lines[c]) > .5) and not like(placed, c)]
@@ -64,7 +65,7 @@ def station_columns(
     cut = len(prefix[0]) if prefix and all(c.startswith(prefix[0]) for c in numbers) else 0
     return {'columns':{c: c[cut:] for c in numbers}, 'name':'station', 'value':'value'}
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #243ea878
+# %% ../../nbs/03_fetcher/24_look.ipynb #9744ed37
 PLACE_COLUMNS = {'city': r'^(city|city[ _]?name|town|stadt|ciudad|ville|municipality)$',
                  'country': r'^(country|country[ _]?code|country_iso|iso2?)$', 'lat': r'^(site[ _]?)?lat(itude)?$',
                  'lon': r'^(site[ _]?)?(lon|lng|long|longitude)$', 'tz': r'^(timezone|tz|time[ _]zone|tz_?name)$',
@@ -75,7 +76,7 @@ SITE_COLUMNS = [r'^(station|site|location|monitor|sensor|device|sensors|node)[ _
                 r'^(station|site|location|monitor|sensor|device)[ _]?name$|^(place|name|ort|estacion|messstelle)$',
                 r'station|site|location']
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #79109866
+# %% ../../nbs/03_fetcher/24_look.ipynb #d6981e73
 def airbase_mapping(
     name:str   # Of a file
 )->dict:       # What a mapping would say; empty for other files
@@ -87,7 +88,7 @@ def airbase_mapping(
     return {'country':found[1], 'location':name[:7], 'columns':{'value':{'parameter':parameter, 'unit':unit}},
             'licence':'CC BY 4.0', 'is_monitor':True, 'time':{'stamp':'start'}}
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #b5de3db4
+# %% ../../nbs/03_fetcher/24_look.ipynb #5a91f8f9
 def look(
     path:str|Path,     # A file
     given:dict,        # What a person says of it, as a mapping
@@ -111,7 +112,7 @@ def look(
     known = merged(merged(merged(shape, base), airbase), given)
     return Seen(Path(path).name, table.lines, start, before, known, profile, city)
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #881ac941
+# %% ../../nbs/03_fetcher/24_look.ipynb #f93d8756
 class Clock(NamedTuple):
     "How a file tells the time, but for zone and stamp."
     choice:dict             # column, until, format, order
@@ -123,8 +124,10 @@ class Clock(NamedTuple):
     @property
     def columns(self)->list[str]: return names_in(self.choice['column'])
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #44379b03
+# %% ../../nbs/03_fetcher/24_look.ipynb #a77526b6
 PERIOD_COLUMN = r'averag|duration|agg_?type|interval|resolution|period'
+
+# %% ../../nbs/03_fetcher/24_look.ipynb #d249a08a
 def period_part(
     lines:pl.DataFrame   # A file's rows as text
 )->dict:                 # period_min or period, as a mapping has it; empty without such a column
@@ -137,8 +140,8 @@ def period_part(
         return {'period_min':sizes.pop()} if len(sizes) == 1 else {'period':c}
     return {}
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #b7af3b71
-def clock_of(
+# %% ../../nbs/03_fetcher/24_look.ipynb #6592af40
+def file_clock(
     seen:Seen,           # A file
     series:list[str]     # Columns that tell one series from another
 )->Clock:
@@ -163,12 +166,12 @@ def clock_of(
     if choice.get('until'): said = {}
     period = said.get('period_min') or step or (1440 if dates else 60)
     several = not said and step and step < 60 and several_periods(read, series)
-    told = {'period_min':said.get('period_min') or tidy(period)}
+    told = {'period_min':said.get('period_min') or whole_minutes(period)}
     if choice.get('until') or said.get('period') or several: told = {}
     guess = (f'averaging time {minutes_words(period)}: {why}',)*(not said and not choice.get('until'))
     return Clock(choice, read, dates, period, joined(part, Part({'time':{**choice, **said, **told}}, guess)))
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #65e6ff60
+# %% ../../nbs/03_fetcher/24_look.ipynb #bb66b140
 def several_periods(
     stamped:pl.DataFrame,   # Rows with `#wall` and `#moment`
     series:list[str]        # Columns that tell one series from another
@@ -177,13 +180,14 @@ def several_periods(
     gaps = typical_gaps(stamped, series).filter(pl.col('len') > 1)['gap']
     return len(gaps) > 1 and gaps.max() > 1.5*gaps.min()
 
-# %% ../../nbs/03_fetcher/24_look.ipynb #9ffb9ecb
-def tidy(
+# %% ../../nbs/03_fetcher/24_look.ipynb #9d2b0cce
+def whole_minutes(
     minutes:float   # Of a period
 )->int|float:
     "A period as a mapping has it."
     return int(minutes) if minutes == int(minutes) else round(minutes, 4)
 
+# %% ../../nbs/03_fetcher/24_look.ipynb #db82b6a4
 def with_even_order(
     lines:pl.DataFrame,   # A file's rows as text
     choice:dict           # Of `stamp_format`

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
-           'AIRNOW_COLUMNS', 'GASES', 'AQOBS', 'AIRNOW', 'LOW_COST', 'CHINA', 'OWN', 'SETS', 'OPENAQ', 'PER_GAS',
-           'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'TABLES', 'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_parameter',
-           'can_be', 'Meaning', 'set_aside', 'cuts', 'column_meaning', 'Profile', 'find_profile', 'present',
-           'present_columns', 'profile_mapping']
+           'AIRNOW_COLUMNS', 'AQOBS_NAMES', 'AQOBS', 'AIRNOW', 'SENSOR_NETWORKS', 'CHINA', 'OWN', 'SETS', 'OPENAQ',
+           'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS',
+           'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts', 'column_meaning', 'Publisher', 'find_profile',
+           'present', 'present_columns', 'profile_mapping']
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #a8c8e3b0
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #80555458
 import re
 from typing import NamedTuple
 
 from ..core import parameter_name, unit_factor, unit_name, Unusable
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #60e8e580
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #1c72e021
 BRACKET = re.compile(r'[(\[{]([^)\]}]*)[)\]}]')
 NOISE = re.compile(r'\b(particulate matter|particulates?|hourly|measured|means?|average|avg|concentrations?|conc|'
                    r'values?|raw|ambient|outdoor|level|gt|lc|ref|sample|air|1h|atm|sensor)\b')
@@ -26,7 +26,7 @@ ALSO = {'ozon':'o3', 'ozono':'o3', 'stickstoffdioxid':'no2', 'nitrogenoxides':'n
         'pm2.5':'pm25', 'fineparticles':'pm25', 'pm10.0':'pm10', 'temperatur':'temp', 'sulphurdioxide':'so2',
         'sulfurdioxide':'so2', 'nitrogendioxide':'no2', 'carbonmonoxide':'co', 'nitricoxide':'no'}
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #ff5a0ebe
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #d3a6e2f7
 def plain_parameter(
     name:str   # Without unit
 )->str|None:   # Ours; None for what we do not model
@@ -37,7 +37,7 @@ def plain_parameter(
         if found := parameter_name(form) or parameter_name(letters) or ALSO.get(letters): return found
     return None
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #60b205ee
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #5ca9f596
 def can_be(
     parameter:str,   # Ours
     unit:str         # As written
@@ -46,7 +46,7 @@ def can_be(
     try: return bool(unit.strip()) and unit_factor(parameter, unit) > 0
     except Unusable: return False
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #bcaf6547
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #9c1b72c3
 class Meaning(NamedTuple):
     "What a column's name says."
     parameter:str = ''   # Ours; empty: none that we model
@@ -54,7 +54,7 @@ class Meaning(NamedTuple):
     aside:str = ''       # Why it is no value of the file's own period: index, mean, statistic, beside
     station:str = ''     # What else it names
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #bedbb960
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #1e530ef2
 ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a-z])',
          'beside': r'(?<![a-z])(units?|status|flags?|qc|qa|valid(ity)?|quality|uncertainty|mdl|method|count|hour|date|'
                    r'time|measured$)(?![a-z])',
@@ -62,7 +62,7 @@ ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a
          'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|'
                  r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])'}
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #241338f8
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #311b7a5b
 def set_aside(
     name:str   # Of a column, or of a kind of row
 )->str:        # index, mean, statistic or beside; empty: a value
@@ -70,7 +70,7 @@ def set_aside(
     plain = BRACKET.sub(lambda m: m[0] if re.search('daily|[0-9]', m[0].lower()) else '', name).lower()
     return next((kind for kind, words in ASIDE.items() if re.search(words, plain)), '')
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #7851481f
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #b70bbc16
 def cuts(
     name:str   # Of a column
 )->list[tuple[str, str]]:   # Two parts each
@@ -78,7 +78,7 @@ def cuts(
     return [(name[:m.start()].strip(), name[m.end():].strip()) for m in re.finditer(r'[\s_:;,/|-]+', name)
             if name[:m.start()].strip() and name[m.end():].strip()]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #a3b36af6
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #65e1faf2
 def column_meaning(
     name:str   # Of a column
 )->Meaning:
@@ -96,56 +96,62 @@ def column_meaning(
             return Meaning(found, unit, aside, station=tail)
     return Meaning(aside=aside)
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #ed11df3a
-class Profile(NamedTuple):
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #2da5220c
+class Publisher(NamedTuple):
     "What is known of the files of one publisher."
     name:str          # Of the format
     signs:list[str]   # Columns that show it, in any case
     mapping:dict      # What a mapping file would say
     says:str          # Where the facts that are in no file come from
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #25e1bb95
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #d422ffe5
 EEA_CODES = {'6001':'pm25', '5':'pm10', '8':'no2', '7':'o3', '1':'so2', '10':'co', '38':'no', '9':'nox'}
 EEA_QUALITY = {'Validity': {'valid':['1', '2', '3', '4']}, 'Verification': {'ratified':['1'], 'provisional':['2', '3']}}
 EEA_SAYS = 'EEA gives hourly values in UTC+1, each with its begin and end'
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #724d5056
 EEA = [
-    Profile('eea', ['Samplingpoint', 'Pollutant', 'Start', 'End', 'Value', 'Unit'],
+    Publisher('eea', ['Samplingpoint', 'Pollutant', 'Start', 'End', 'Value', 'Unit'],
             {'site':'Samplingpoint', 'time':{'column':'Start', 'until':'End', 'stamp':'start', 'zone':'Etc/GMT-1'},
              'rows':{'parameter':'Pollutant', 'value':'Value', 'unit':'Unit'}, 'parameters':EEA_CODES,
              'quality':EEA_QUALITY, 'licence':'CC BY 4.0', 'is_monitor':True}, EEA_SAYS),
-    Profile('eea-e2a', ['AirQualityStation', 'AirPollutant', 'Concentration', 'DatetimeBegin', 'DatetimeEnd'],
+    Publisher('eea-e2a', ['AirQualityStation', 'AirPollutant', 'Concentration', 'DatetimeBegin', 'DatetimeEnd'],
             {'site':'AirQualityStation', 'place':{'country':'Countrycode'}, 'instrument':'SamplingPoint',
              'time':{'column':'DatetimeBegin', 'until':'DatetimeEnd', 'stamp':'start', 'zone':'Etc/GMT-1'},
              'rows':{'parameter':'AirPollutant', 'value':'Concentration', 'unit':'UnitOfMeasurement'},
              'quality':EEA_QUALITY, 'licence':'CC BY 4.0', 'is_monitor':True}, EEA_SAYS)]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #800343f4
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #795484dc
 AQS_CODES = {'88101':'pm25', '88502':'pm25', '81102':'pm10', '85101':'pm10', '44201':'o3', '42401':'so2', '42101':'co',
              '42602':'no2', '42601':'no', '42603':'nox', '62101':'temp', '62103':'dewp', '62201':'rh', '64101':'pres'}
 AQS_PLACE = {'site':['State Code', 'County Code', 'Site Num'], 'instrument':'POC', 'country':'US',
              'place':{'lat':'Latitude', 'lon':'Longitude', 'city':'City Name', 'location':'Local Site Name'},
              'parameters':AQS_CODES, 'licence':'US Public Domain', 'is_monitor':True}
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #563ba33a
 AQS = [
-    Profile('aqs-hourly', ['Sample Measurement', 'Date GMT', 'Time GMT'],
+    Publisher('aqs-hourly', ['Sample Measurement', 'Date GMT', 'Time GMT'],
             {**AQS_PLACE, 'time':{'column':['Date GMT', 'Time GMT'], 'stamp':'start', 'zone':'UTC', 'period_min':60},
              'rows':{'parameter':'Parameter Code', 'value':'Sample Measurement', 'unit':'Units of Measure'}},
             "AQS stamps the beginning of an hour"),
-    Profile('aqs-daily', ['Arithmetic Mean', 'Date Local', 'Units of Measure'],
+    Publisher('aqs-daily', ['Arithmetic Mean', 'Date Local', 'Units of Measure'],
             {**AQS_PLACE, 'time':{'column':'Date Local', 'stamp':'start', 'period_min':1440},
              'rows':{'parameter':'Parameter Code', 'value':'Arithmetic Mean', 'unit':'Units of Measure'}},
             "AQS gives the mean of a local day, whatever its samples last")]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #4658dbc9
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #0eaf9862
 AIRNOW_COLUMNS = 'date time AQSID site_name gmt_offset parameter unit value agency'.split()
-GASES = {'OZONE':'o3', **{g.upper(): g for g in ('pm25', 'pm10', 'no2', 'co', 'so2')}}
-AQOBS = {c: {'parameter':p, 'unit_column':f'{c}_Unit'} for c, p in GASES.items()}
+AQOBS_NAMES = {'OZONE':'o3', **{g.upper(): g for g in ('pm25', 'pm10', 'no2', 'co', 'so2')}}
+AQOBS = {c: {'parameter':p, 'unit_column':f'{c}_Unit'} for c, p in AQOBS_NAMES.items()}
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #4bc08344
 AIRNOW = [
-    Profile('airnow', AIRNOW_COLUMNS,
+    Publisher('airnow', AIRNOW_COLUMNS,
             {'site':'AQSID', 'place':{'location':'site_name'}, 'licence':'US Public Domain',
              'time':{'column':['date', 'time'], 'stamp':'start', 'zone':'UTC', 'order':'mdy', 'period_min':60},
              'rows':{'parameter':'parameter', 'value':'value', 'unit':'unit'}, 'is_monitor':True},
             'AirNow stamps the beginning of an hour in GMT'),
-    Profile('airnow-aqobs', ['AQSID', 'ValidDate', 'ValidTime', 'PM25_Unit'],
+    Publisher('airnow-aqobs', ['AQSID', 'ValidDate', 'ValidTime', 'PM25_Unit'],
             {'site':'AQSID', 'place':{'location':'SiteName', 'lat':'Latitude', 'lon':'Longitude',
                                        'country':'CountryCode'},
              'time':{'column':['ValidDate', 'ValidTime'], 'stamp':'start', 'zone':'UTC', 'order':'mdy',
@@ -153,103 +159,109 @@ AIRNOW = [
              'columns':AQOBS, 'ignore':['Status'], 'licence':'US Public Domain', 'is_monitor':True},
             'AirNow stamps the beginning of an hour in GMT')]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #f06343c3
-LOW_COST = [
-    Profile('sensor-community', ['sensor_id', 'timestamp', 'P1', 'P2'],
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #184a7c0c
+SENSOR_NETWORKS = [
+    Publisher('sensor-community', ['sensor_id', 'timestamp', 'P1', 'P2'],
             {'site':'sensor_id', 'place':{'lat':'lat', 'lon':'lon'}, 'licence':'DbCL 1.0', 'is_monitor':False,
              'time':{'column':'timestamp', 'stamp':'end', 'zone':'UTC'},
              'columns':{'P1':{'parameter':'pm10', 'unit':'µg/m³'}, 'P2':{'parameter':'pm25', 'unit':'µg/m³'}}},
             'Sensor.Community stamps the moment a value arrives, in UTC; P1 is PM10, P2 is PM2.5'),
-    Profile('sensor-community-weather', ['sensor_id', 'sensor_type', 'location', 'timestamp', 'temperature'],
+    Publisher('sensor-community-weather', ['sensor_id', 'sensor_type', 'location', 'timestamp', 'temperature'],
             {'site':'sensor_id', 'place':{'lat':'lat', 'lon':'lon'}, 'licence':'DbCL 1.0', 'is_monitor':False,
              'time':{'column':'timestamp', 'stamp':'end', 'zone':'UTC'},
              'columns':{'temperature':{'parameter':'temp', 'unit':'°C'}, 'humidity':{'parameter':'rh', 'unit':'%'},
                         'pressure':{'parameter':'pres', 'unit':'Pa'}}},
             'Sensor.Community stamps the moment a value arrives, in UTC; a pressure is in Pa'),
-    Profile('purpleair', ['time_stamp', 'pm2.5_*'],
+    Publisher('purpleair', ['time_stamp', 'pm2.5_*'],
             {'site':'sensor_index', 'time':{'column':'time_stamp', 'stamp':'start', 'zone':'UTC'}, 'is_monitor':False,
              'columns':{'humidity':{'parameter':'rh', 'unit':'%'}, 'temperature':{'parameter':'temp', 'unit':'°F'},
                         'pressure':{'parameter':'pres', 'unit':'hPa'}}},
             'PurpleAir stamps the beginning of a mean, in UTC; a temperature is in °F')]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #93dbbd72
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #8e300113
 CHINA = {'time':{'column':['year', 'month', 'day', 'hour'], 'stamp':'start', 'zone':'Asia/Shanghai', 'period_min':60,
                  'format':'%Y %m %d %H'}, 'country':'CN', 'licence':'CC BY 4.0'}
 OWN = {'parameter':'parameter', 'value':'value', 'unit':'unit'}
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #46ba53ce
 SETS = [
-    Profile('uci-beijing', ['No', 'year', 'month', 'day', 'hour', 'PM2.5', 'TEMP', 'WSPM', 'station'],
+    Publisher('uci-beijing', ['No', 'year', 'month', 'day', 'hour', 'PM2.5', 'TEMP', 'WSPM', 'station'],
             {**CHINA, 'city':'Beijing', 'site':'station', 'ignore':['No'], 'columns':{
              'CO':{'parameter':'co', 'unit':'µg/m³'},
              **{g: {'parameter':g.lower(), 'unit':'µg/m³'} for g in ('SO2', 'NO2', 'O3')}}},
             "UCI 501: hours of Beijing's clock, gases in µg/m³"),
-    Profile('uci-china', ['year', 'month', 'day', 'hour', 'season', 'HUMI', 'cbwd', 'Iws'],
+    Publisher('uci-china', ['year', 'month', 'day', 'hour', 'season', 'HUMI', 'cbwd', 'Iws'],
             {**CHINA, 'ignore':['No', 'season'], 'missing':['cv'], 'columns':{
              'PM_*':{'parameter':'pm25', 'unit':'µg/m³', 'location':'*'}, 'cbwd':{'parameter':'wd', 'unit':'°'}}},
             'UCI 394: hours of the Chinese clock; PM is PM2.5, each column a station'),
-    Profile('uci-italy', ['Date', 'Time', 'CO(GT)'],
+    Publisher('uci-italy', ['Date', 'Time', 'CO(GT)'],
             {'country':'IT', 'licence':'CC BY 4.0', 'missing':[-200], 'time':{'order':'dmy'}, 'columns':{
              'CO(GT)':{'parameter':'co', 'unit':'mg/m³'}, 'NOx(GT)':{'parameter':'nox', 'unit':'ppb'},
              'NO2(GT)':{'parameter':'no2', 'unit':'µg/m³'}}}, 'UCI 360: CO in mg/m³, NOx in ppb, NO2 in µg/m³'),
-    Profile('us-embassy', ['Site', 'Parameter', 'Date (LST)', 'Value', 'Unit', 'Duration', 'QC Name'],
+    Publisher('us-embassy', ['Site', 'Parameter', 'Date (LST)', 'Value', 'Unit', 'Duration', 'QC Name'],
             {'site':'Site', 'time':{'column':'Date (LST)', 'stamp':'start', 'period_min':60}, 'missing':[-999],
              'rows':{'parameter':'Parameter', 'value':'Value', 'unit':'Unit'}, 'is_monitor':True},
             'the US Department of State stamps the beginning of an hour of local standard time')]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #0a637403
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #3069cd95
 OPENAQ = [
-    Profile('openaq-explorer', ['location_id', 'parameter', 'value', 'datetimeUtc'],
+    Publisher('openaq-explorer', ['location_id', 'parameter', 'value', 'datetimeUtc'],
             {'site':'location_id', 'time':{'column':'datetimeUtc', 'stamp':'end', 'zone':'UTC'}, 'rows':OWN,
              'place':{'location':'location_name', 'lat':'latitude', 'lon':'longitude', 'country':'country_iso',
                       'is_monitor':'isMonitor'}}, 'OpenAQ stamps the end of a period'),
-    Profile('openaq-archive', ['location_id', 'sensors_id', 'datetime', 'parameter', 'units', 'value'],
+    Publisher('openaq-archive', ['location_id', 'sensors_id', 'datetime', 'parameter', 'units', 'value'],
             {'site':'location_id', 'time':{'column':'datetime', 'stamp':'end'}, 'rows':{**OWN, 'unit':'units'},
              'place':{'location':'location', 'lat':'lat', 'lon':'lon'}}, 'OpenAQ stamps the end of a period'),
-    *(Profile('openaq-frame', ['location', utc, 'parameter', 'value', 'unit'],
+    *(Publisher('openaq-frame', ['location', utc, 'parameter', 'value', 'unit'],
               {'site':'location', 'time':{'column':utc, 'stamp':'end', 'zone':'UTC'}, 'rows':OWN,
                'place':{'city':'city', 'country':'country', 'lat':'latitude', 'lon':'longitude'}},
               'OpenAQ stamps the end of a period') for utc in ('date.utc', 'utc', 'date_utc', 'dateUTC'))]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #19160e7a
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #60228411
 PER_GAS = {g: {'parameter':g, 'unit':'µg/m³'} for g in ('no', 'no2', 'nox', 'o3', 'so2')}
 GAS_FRAME = {'columns':{**PER_GAS, 'co':{'parameter':'co', 'unit':'mg/m³'}}, 'licence':'OGL v3', 'country':'GB',
              'time':{'column':'date', 'stamp':'start', 'zone':'UTC', 'period_min':60}, 'is_monitor':True}
 PPB_FRAME = {**{g: {'parameter':g, 'unit':'ppb'} for g in PER_GAS}, 'co':{'parameter':'co', 'unit':'ppm'}}
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #83d47dbe
 FRAMES = [
-    Profile('openair-aurn', ['date', 'site', 'code'],
+    Publisher('openair-aurn', ['date', 'site', 'code'],
             {**GAS_FRAME, 'site':'site', 'place':{'lat':'latitude', 'lon':'longitude'}},
             'importAURN and importUKAQ give hours in GMT by their beginning, gases in µg/m³, CO in mg/m³'),
-    Profile('openair-long', ['date', 'site', 'code', 'pollutant', 'value'],
+    Publisher('openair-long', ['date', 'site', 'code', 'pollutant', 'value'],
             {**{k: GAS_FRAME[k] for k in ('time', 'licence', 'country', 'is_monitor')}, 'site':'site',
              'rows':{'parameter':'pollutant', 'value':'value', 'units':{**dict.fromkeys([*PER_GAS, 'pm10', 'pm25'],
                      'µg/m³'), 'co':'mg/m³'}}, 'place':{'lat':'latitude', 'lon':'longitude'}},
             'importUKAQ gives hours in GMT by their beginning, gases in µg/m³, CO in mg/m³'),
-    Profile('openair', ['date', 'ws', 'wd', 'no2'],
+    Publisher('openair', ['date', 'ws', 'wd', 'no2'],
             {'time':{'column':'date', 'stamp':'start', 'zone':'UTC', 'period_min':60}, 'columns':PPB_FRAME},
             "openair's mydata gives hours in GMT by their beginning, gases in ppb, CO in ppm")]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #d96b1978
-TABLES = [
-    Profile('china-table', ['date', 'hour', 'type'],
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #953e05b4
+CITY_TABLES = [
+    Publisher('china-table', ['date', 'hour', 'type'],
             {'country':'CN', 'time':{'column':['date', 'hour'], 'stamp':'end', 'zone':'Asia/Shanghai', 'period_min':60},
              'rows':{'parameter':'type', 'value':'value', 'units':{
                  **dict.fromkeys(('pm25', 'pm10', 'so2', 'no2', 'o3'), 'µg/m³'), 'co':'mg/m³'}}},
             "China's national platform names an hour by its end, in Beijing's time; CO is in mg/m³"),
-    Profile('cpcb', ['City', 'Date', 'PM2.5', 'AQI_Bucket'],
+    Publisher('cpcb', ['City', 'Date', 'PM2.5', 'AQI_Bucket'],
             {'place':{'city':'City'}, 'country':'IN', 'licence':'CC0 1.0', 'columns':{
              **{g: {'parameter':g.lower(), 'unit':'µg/m³'} for g in ('NO', 'NO2', 'SO2', 'O3')},
              'NOx':{'parameter':'nox', 'unit':'ppb'}, 'CO':{'parameter':'co', 'unit':'mg/m³'}},
              'time':{'column':'Date', 'stamp':'start', 'zone':'Asia/Kolkata', 'period_min':1440}},
             "CPCB's table: means of a day, CO in mg/m³, NOx in ppb"),
-    Profile('cpcb-station', ['From Date', 'To Date'],
+    Publisher('cpcb-station', ['From Date', 'To Date'],
             {'country':'IN', 'is_monitor':True, 'time':{'column':'From Date', 'until':'To Date', 'stamp':'start',
              'zone':'Asia/Kolkata', 'order':'dmy'}},
             "CPCB's stations go by India's clock, each value with its begin and end")]
-PROFILES = [*EEA, *AQS, *AIRNOW, *LOW_COST, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *TABLES]
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #ca8b551b
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #ad6fad19
+PROFILES = [*EEA, *AQS, *AIRNOW, *SENSOR_NETWORKS, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *CITY_TABLES]
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #ce2ef929
 def find_profile(
     header:list[str]   # A file's columns
-)->Profile|None:       # None for a file of no known publisher
+)->Publisher|None:       # None for a file of no known publisher
     "The profile that a header shows."
     names = {h.lower() for h in header}
     def there(sign): return any(n.startswith(sign[:-1]) for n in names) if sign[-1] == '*' else sign.lower() in names
@@ -257,10 +269,10 @@ def find_profile(
     fits = [p for p in fits if p.name != 'openair' or names <= OPENAIR_NAMES]
     return max(fits, key=lambda p: len(p.signs), default=None)
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #38f2388f
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #2026d1e4
 OPENAIR_NAMES = set('date ws wd nox no2 o3 pm10 so2 co pm25'.split())
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #385b200b
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #6a1ee989
 def present(
     part,                  # Of a mapping: a name, some names, or keys and such
     header:dict[str, str]  # Small letters -> the file's spelling
@@ -271,7 +283,7 @@ def present(
         return [header[p.lower()] for p in part] if {p.lower() for p in part} <= {*header} else None
     return {k: v for k, v in ((k, present(v, header)) for k, v in part.items()) if v} or None
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #a3edcbd3
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #4c8e973f
 def present_columns(
     columns:dict[str, dict],   # Of a profile
     header:dict[str, str]      # Small letters -> the file's spelling
@@ -285,9 +297,9 @@ def present_columns(
                 found[name] = {k: name[len(head):] if v == '*' else v for k, v in words.items()}
     return found
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #7ba5fb74
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #6e2900be
 def profile_mapping(
-    profile:Profile,     # Of `find_profile`
+    profile:Publisher,     # Of `find_profile`
     header:list[str]     # A file's columns
 )->dict:                 # What a mapping file would say
     "A profile's mapping for a file with these columns."
@@ -303,5 +315,5 @@ def profile_mapping(
     named = present({k: v for k, v in m.get('time', {}).items() if k in ('column', 'until')}, names) or {}
     return {**found, **({'time':{**named, **fixed}} if fixed or named else {})}
 
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #422d9307
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #0f1a924a
 COLUMN_KEYS = {'site', 'instrument', 'place', 'columns', 'quality', 'rows', 'time'}

@@ -6,7 +6,7 @@
 __all__ = ['LARGE', 'site_column', 'cities_named', 'place_columns', 'cities_near', 'city_hints', 'city_part', 'place_part',
            'zone_of_place']
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #3a95c9ec
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #153aa6c6
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,7 +18,7 @@ from .contents import flow, joined, Part, Question
 from .look import look, names_in, PLACE_COLUMNS, Seen, SITE_COLUMNS
 from .stamps import known_zone
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #09f463ca
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #60e1e1ab
 def site_column(
     lines:pl.DataFrame,   # A file's rows as text
     free:list[str]        # Columns that may name a station
@@ -28,7 +28,7 @@ def site_column(
     usable = [c for c in free if lines[c].n_unique() <= few and lines[c].null_count() < lines.height/2]
     return next((c for p in SITE_COLUMNS for c in usable if re.search(p, c.lower())), None)
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #99652268
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #e75a10a6
 def cities_named(
     texts:list[str],       # Names
     country:str=''         # Two letters
@@ -40,6 +40,7 @@ def cities_named(
         except Missing: pass
     return found
 
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #cea84008
 def place_columns(
     lines:pl.DataFrame,   # A file's rows as text
     free:list[str]        # Columns that may say a place
@@ -58,7 +59,7 @@ def place_columns(
             'is_monitor': lambda t: all(x.lower() in ('true', 'false', '0', '1') for x in t)}
     return {k: named[k] for k, t in texts.items() if t and fits[k](t)}
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #02bd8c56
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #ec15605e
 def cities_near(
     lines:pl.DataFrame,      # A file's rows as text
     place:dict[str, str]     # With lat and lon
@@ -69,7 +70,7 @@ def cities_near(
     near = [city_at(*p) for p in pairs.drop_nulls().unique(maintain_order=True)[:500].rows()]
     return Counter((c.name, c.country) for c in near if c)
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #e477b365
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #30d3f38d
 LARGE = 200_000   # Inhabitants
 
 def city_hints(
@@ -82,7 +83,7 @@ def city_hints(
     known = cities_named(list(dict.fromkeys(w.title() if w.islower() else w for w in words)))
     return [w for w, c in known.items() if c.population >= LARGE and c.name.casefold() == w.casefold()]
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #22f07ec5
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #e94f2534
 def city_part(
     seen:Seen,               # A file
     place:dict[str, str],    # Its columns of a place
@@ -105,7 +106,7 @@ def city_part(
     return Part(questions=(Question('city', 'In which city was it measured?', why,
                                     tuple(flow({'city':h}) for h in hints or ['NAME'])),))
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #0dd5236b
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #f2ba8589
 def place_part(
     seen:Seen,           # A file
     free:list[str]       # Columns that may say a place
@@ -128,7 +129,7 @@ def place_part(
     told = {'stations':f"{names:,}" + f" ({' + '.join(site)})"*bool(site)}
     return joined(Part({**sites, **({'place':place} if place else {}), **alone}, guess, (), told), city)
 
-# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #aa1004b5
+# %% ../../nbs/03_fetcher/25_whereabouts.ipynb #a8cd52c6
 def zone_of_place(
     mapping:dict,         # What is known of a place
     lines:pl.DataFrame    # A file's rows as text
