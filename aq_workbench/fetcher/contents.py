@@ -8,7 +8,7 @@ __all__ = ['PARAMETER_COLUMN', 'NO_PARAMETER', 'VALUE_NAMES', 'CHANNEL', 'FIRST_
            'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit', 'likely_units',
            'unit_part', 'flow', 'missing_part']
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #7d639dae
+# %% ../../nbs/03_fetcher/23_contents.ipynb #1f7a22b7
 import re
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from .batches import USUAL
 from .profiles import can_be, column_meaning, plain_parameter, set_aside
 from .values import COMPASS, MISSING
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #3df3ad39
+# %% ../../nbs/03_fetcher/23_contents.ipynb #b86bb34e
 class Question(NamedTuple):
     "What only a person can say."
     key:str                 # Of the mapping
@@ -27,7 +27,7 @@ class Question(NamedTuple):
     why:str                 # The evidence; empty where there is none
     answers:tuple[str, ...] # Lines of a mapping file, the likeliest first
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #36a9d13f
+# %% ../../nbs/03_fetcher/23_contents.ipynb #8c272c75
 class Part(NamedTuple):
     "What was found of one side of a file."
     mapping:dict = {}            # In the words of a mapping file
@@ -35,7 +35,7 @@ class Part(NamedTuple):
     questions:tuple[Question, ...] = ()
     understood:dict = {}         # What a person should see of it
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #c5295752
+# %% ../../nbs/03_fetcher/23_contents.ipynb #f61334d0
 def merged(
     base:dict,   # A mapping
     over:dict    # Another, which is right where both speak
@@ -44,7 +44,7 @@ def merged(
     deep = {k for k, v in over.items() if isinstance(base.get(k), dict) and isinstance(v, dict)}
     return {**base, **{k: merged(base[k], v) if k in deep else v for k, v in over.items()}}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #248e26e9
+# %% ../../nbs/03_fetcher/23_contents.ipynb #531daa93
 def joined(
     *parts:Part   # Of one file
 )->Part:          # All of them
@@ -54,7 +54,7 @@ def joined(
     return Part(mapping, tuple(a for p in parts for a in p.assumed), tuple(q for p in parts for q in p.questions),
                 {k: v for p in parts for k, v in p.understood.items()})
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #4954cce1
+# %% ../../nbs/03_fetcher/23_contents.ipynb #158e939b
 def number_share(
     texts:pl.Series   # Fields
 )->float:             # Of the fields that hold something
@@ -62,7 +62,7 @@ def number_share(
     full = texts.drop_nulls().filter(~texts.drop_nulls().is_in([*MISSING]))
     return full.str.contains(r'^[-+]?[\d.,]*\d([eE][-+]?\d+)?$').mean() if len(full) else 0.
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #ffb667c3
+# %% ../../nbs/03_fetcher/23_contents.ipynb #c9b49b8c
 PARAMETER_COLUMN = (r'param|pollutant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
                     r'quantity')
 NO_PARAMETER = r'country|state|city|county|region|station|site|agency|qualifier|method|unit'
@@ -70,7 +70,7 @@ VALUE_NAMES = [r'^(value|values|val|wert|valor|v)$',
                  r'concentration|^conc$|^measurement$|sample.measurement|arithmetic.mean',
                  r'reading|result|^mean$|average|^avg$|observation|^obs$|amount|measure']
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #7b483607
+# %% ../../nbs/03_fetcher/23_contents.ipynb #0d29cb28
 def names_parameters(
     name:str,          # Of the column
     texts:pl.Series    # Its fields
@@ -83,7 +83,7 @@ def names_parameters(
     named = bool(re.search(PARAMETER_COLUMN, name.lower()))
     return bool(known) and (named or len(known) + len(aside) >= len(some)/2)
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #4b412381
+# %% ../../nbs/03_fetcher/23_contents.ipynb #74619a15
 def value_rows(
     lines:pl.DataFrame,   # A file's rows as text
     free:list[str]        # Columns that may hold values
@@ -101,19 +101,21 @@ def value_rows(
     if not value: return {}
     return {'parameter':best, 'value':value, **({'unit':units[0]} if units else {})}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #db98c08e
+# %% ../../nbs/03_fetcher/23_contents.ipynb #0bd403dd
 CHANNEL = r'^(cf_?1|atm|alt|ch(annel)?)?[ _]*([ab]|[12])$'
 FIRST_OF = ('pm2.5_atm', 'pm2.5_cf_1', 'pm2.5_alt', 'pm10.0_atm', 'pm10.0_cf_1')
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #7aacc818
+# %% ../../nbs/03_fetcher/23_contents.ipynb #f72abaeb
 def counts_rows(
-    texts:pl.Series   # Fields
+    name:str,         # Of a column
+    texts:pl.Series   # Its fields
 )->bool:
-    "Whether the numbers of a column go up by one from row to row."
+    "Whether a column called `No` goes up by one from row to row."
+    if name != 'No': return False
     numbers = texts.cast(pl.Int64, strict=False)
     return len(numbers) > 2 and numbers.null_count() == 0 and (numbers.diff().drop_nulls() == 1).all()
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #7011745b
+# %% ../../nbs/03_fetcher/23_contents.ipynb #1dcf45f1
 def value_columns(
     lines:pl.DataFrame,   # A file's rows as text
     free:list[str],       # Columns that may hold values
@@ -126,7 +128,7 @@ def value_columns(
         share = number_share(lines[c]) if m.parameter != 'wd' else 1.
         if m.aside == 'index': left[c] = 'an index is no concentration'
         elif m.aside == 'mean' and not daily and m.parameter: left[c] = 'a mean over many hours among hourly values'
-        elif m.aside in ('statistic', 'beside') or not m.parameter or counts_rows(lines[c]): continue
+        elif m.aside in ('statistic', 'beside') or not m.parameter or counts_rows(c, lines[c]): continue
         elif share >= .5 or lines[c].is_in([*MISSING]).fill_null(True).all(): means[c] = m
     one_each = {}
     for c, m in means.items(): one_each.setdefault(m.parameter, []).append(c)
@@ -135,7 +137,7 @@ def value_columns(
     stations = {c for some in one_each.values() if len(set(some) & kept) > 1 for c in some}
     return {c: column_words(c, means[c], c in stations) for c in means if c in kept}, left
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #e6b92661
+# %% ../../nbs/03_fetcher/23_contents.ipynb #09ad458c
 def one_of(
     columns:list[str],   # That hold the same parameter
     means:dict           # Column -> its `Meaning`
@@ -146,7 +148,7 @@ def one_of(
     if len(columns) == 1 or not (first or plain): return columns
     return [first or plain[0]]
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #a1521423
+# %% ../../nbs/03_fetcher/23_contents.ipynb #e16ef094
 def column_words(
     name:str,        # Of the column
     meaning,         # Its `Meaning`
@@ -158,7 +160,7 @@ def column_words(
     kind = 'instrument' if re.match(CHANNEL, meaning.station.lower()) else 'location'
     return {'parameter':meaning.parameter, **unit, kind:meaning.station}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #7f2a0995
+# %% ../../nbs/03_fetcher/23_contents.ipynb #170feeb6
 def sibling_unit(
     lines:pl.DataFrame,   # A file's rows as text
     column:str            # Of values
@@ -171,11 +173,11 @@ def sibling_unit(
     near = [c for c in lines.columns[at + 1:at + 3] if c in names and re.match(r'unit(\.\d+)?$', c.lower())]
     return named or (near[0] if near else None)
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #86615bf7
+# %% ../../nbs/03_fetcher/23_contents.ipynb #872f6fbf
 WEATHER_UNITS = {'temp':['°C', '°F', 'K'], 'dewp':['°C', '°F', 'K'], 'ws':['m/s', 'km/h', 'mph', 'kt'],
                  'pres':['hPa', 'Pa', 'mmHg', 'kPa'], 'precip':['mm', 'in']}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #3ab11be8
+# %% ../../nbs/03_fetcher/23_contents.ipynb #5e721e01
 def likely_units(
     parameter:str,        # Ours
     typical:float|None    # Median of its values
@@ -188,10 +190,10 @@ def likely_units(
     if UNITS[parameter] != 'µg/m³': return WEATHER_UNITS.get(parameter, [UNITS[parameter]])
     return ['ppm', 'mg/m³'] if 0 < (typical or 9) < .5 else ['µg/m³', 'ppb']
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #33dbe951
+# %% ../../nbs/03_fetcher/23_contents.ipynb #36bdf578
 SIZES = {**USUAL, 'pm25':(.5, 2000), 'pm10':(1, 3000)}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #128ef017
+# %% ../../nbs/03_fetcher/23_contents.ipynb #91ba36b1
 def unit_part(
     wanted:dict[str, str],           # What it is called -> parameter, where no unit is stated
     typical:dict[str, float|None],   # The same -> median of its values
@@ -219,10 +221,10 @@ def unit_part(
     return Part(mapping, assumed, (Question('unit', f"In which unit is {', '.join(asked)}?", sizes,
                                             tuple(dict.fromkeys(map(words, ways)))),))
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #f9bffe06
+# %% ../../nbs/03_fetcher/23_contents.ipynb #61c4aa38
 YAML_WORDS = {'null', 'yes', 'no', 'true', 'false', 'on', 'off', 'y', 'n'}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #4ddb4af1
+# %% ../../nbs/03_fetcher/23_contents.ipynb #95367125
 def flow(
     words   # Of a mapping
 )->str:     # A line of YAML for each key
@@ -237,12 +239,12 @@ def flow(
         return plain if safe else "'" + plain.replace("'", "''") + "'"
     return '\n'.join(f'{text(k)}: {text(v)}' for k, v in words.items())
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #c8538d39
+# %% ../../nbs/03_fetcher/23_contents.ipynb #764ab90c
 MARKER = r'^-(9{2,}(\.9+)?|200|888+|777+|1000|32768)(\.0+)?$|^9{4,}(\.9+)?$'
 NO_DATA = {'-', '--', '---', '*', 'x', 'm', 'no data', 'nodata', 'nd', 'n.d.', 'missing', 'bdl', '#n/a', 'n.a.', 'na',
            'invalid', 'offline', 'err', 'error', '.', '?', 'samp<', '<samp', 'calib', 'pwrfail', 'noval', 'none', 'cv'}
 
-# %% ../../nbs/03_fetcher/23_contents.ipynb #df00b2a6
+# %% ../../nbs/03_fetcher/23_contents.ipynb #83446514
 def missing_part(
     lines:pl.DataFrame,       # A file's rows as text
     columns:dict[str, str]    # Column of values -> parameter; empty where rows name it

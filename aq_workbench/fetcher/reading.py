@@ -6,7 +6,7 @@
 __all__ = ['SIGNS', 'detect_format', 'near_format', 'answer_lines', 'read_answer', 'ask', 'is_complete', 'read_shaped',
            'read_inferred', 'read_file', 'data_files', 'read_folder', 'without_city']
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #ae62cda6
+# %% ../../nbs/03_fetcher/27_reading.ipynb #f64970c3
 import hashlib
 import json
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from .layouts import Batch, named_columns
 from .places import common_zone, with_places
 from .shapes import SHAPE_KEYS, shaped_table
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #a256e961
+# %% ../../nbs/03_fetcher/27_reading.ipynb #4597a2cd
 SIGNS = {'uci-beijing': ['No', 'year', 'month', 'day', 'hour', 'station'],
          'openaq-explorer': ['location_id', 'parameter', 'value', 'datetimeUtc'],
          'cpcb': named_columns(CPCB)}
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #caac3b66
+# %% ../../nbs/03_fetcher/27_reading.ipynb #785a986d
 def detect_format(
     path:str|Path   # A file
 )->str:             # uci-beijing, openaq-explorer or cpcb; empty for one that has to be inferred
@@ -39,18 +39,19 @@ def detect_format(
     headers = [{*fields(line, find_header([line])[1])} for line in lines]
     return next((f for header in headers for f, signs in SIGNS.items() if {*signs} <= header), '')
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #89cd3873
+# %% ../../nbs/03_fetcher/27_reading.ipynb #d739f20f
 def near_format(
     path:str|Path   # A file
 )->str:             # Empty where no format is near
     "Which format a file nearly is, and what it lacks."
     lines = numbered_lines(read_text(path))['text'][:1].to_list()
-    header = {h for line in lines for h in fields(line, find_header([line])[1])}
+    header = [h for line in lines for h in fields(line, find_header([line])[1])]
     lost = {f: [s for s in signs if s not in header] for f, signs in SIGNS.items()}
     near = min(lost, key=lambda f: len(lost[f])/len(SIGNS[f]))
-    return f'; nearest is {near}, which needs {lost[near]} too' if 0 < len(lost[near]) <= 2 else ''
+    if not 0 < len(lost[near]) <= 2: return ''
+    return f'; nearest is {near}, which needs {lost[near]} too; it has {header}'
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #b889d8c3
+# %% ../../nbs/03_fetcher/27_reading.ipynb #15048dc4
 def answer_lines(
     questions:list[Question]   # Of `infer_mapping`
 )->str:                        # YAML
@@ -61,7 +62,7 @@ def answer_lines(
         others += [f'# or {a}' for a in q.answers[1:]]
     return '\n'.join([flow(first), *others])
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #ec00ab11
+# %% ../../nbs/03_fetcher/27_reading.ipynb #be41d2cb
 def read_answer(
     text:str   # Lines of YAML
 )->dict:
@@ -70,7 +71,7 @@ def read_answer(
     from aq_workbench.fetcher.files import Words
     return yaml.load(text, Words)
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #c9c8135d
+# %% ../../nbs/03_fetcher/27_reading.ipynb #513cb0e4
 def ask(
     name:str,                    # Of the file
     questions:list[Question]     # That are open
@@ -82,7 +83,7 @@ def ask(
     return Unusable(f"{name}: {n} open: {asked}",
                     f"look at it with aqw check; put what is right into a mapping file, pass it with --mapping:{lines}")
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #879bc085
+# %% ../../nbs/03_fetcher/27_reading.ipynb #da82dbaa
 def is_complete(
     raw:dict   # What a mapping file says
 )->bool:
@@ -93,7 +94,7 @@ def is_complete(
     values = raw.get('rows') or any('parameter' in w for w in columns.values() if isinstance(w, dict))
     return bool({'column', 'stamp'} <= {*time} and values and placed)
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #88a543c1
+# %% ../../nbs/03_fetcher/27_reading.ipynb #69fac3db
 def read_shaped(
     path:str|Path,            # A file
     raw:dict,                 # What a mapping file says
@@ -113,7 +114,7 @@ def read_shaped(
     def mark(digest): return hashlib.sha256(f'{digest}{json.dumps(shape)}'.encode()).hexdigest()[:16]
     return batch._replace(batch_id=mark(batch.batch_id), how=mark(batch.how))
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #ff549cc8
+# %% ../../nbs/03_fetcher/27_reading.ipynb #d3739dd3
 def read_inferred(
     path:str|Path,               # A file
     found:Inferred,              # Of `infer_mapping`
@@ -128,7 +129,7 @@ def read_inferred(
         return batch._replace(notes=(*found.assumed, *batch.notes))
     return read_shaped(path, found.mapping, temperature_c=temperature_c, notes=list(found.assumed))
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #accd8afb
+# %% ../../nbs/03_fetcher/27_reading.ipynb #4fd3d02d
 def read_file(
     path:str|Path,                                # A file of measurements, perhaps packed
     *, mapping:str|Path|dict|Mapping|None=None,   # Its description, where the file does not say enough
@@ -148,7 +149,7 @@ def read_file(
     if {*SHAPE_KEYS} & {*raw}: return read_shaped(path, raw, temperature_c=temperature_c)
     return read_mapped(path, mapping, temperature_c=temperature_c)
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #42bd1c86
+# %% ../../nbs/03_fetcher/27_reading.ipynb #29965996
 def data_files(
     path:str|Path   # A folder, or one file
 )->list[Path]:      # Its tables but `stations.csv`, in order
@@ -162,7 +163,7 @@ def data_files(
     raise Missing(f"{path} has no file with measurements (.csv, .txt, .xlsx, .parquet, .zip …); it holds "
                   f"{[p.name for p in entries[:9]]}", "point to the folder of your files")
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #6896ac21
+# %% ../../nbs/03_fetcher/27_reading.ipynb #9da651cb
 def read_folder(
     path:str|Path,                                # A folder of files, or one file
     *, mapping:str|Path|dict|Mapping|None=None,   # Description of all of them
@@ -180,7 +181,7 @@ def read_folder(
                     faults.append((name, e))
                 else: yield batch._replace(name=name, path=str(file.resolve()))
 
-# %% ../../nbs/03_fetcher/27_reading.ipynb #0891ad0a
+# %% ../../nbs/03_fetcher/27_reading.ipynb #d18c3179
 def without_city(
     path:str|Path   # A folder of files, or one file
 )->list[str]:       # Names of tables
