@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['HEIGHTS', 'CityOption', 'Given', 'WriteOption', 'Checked', 'with_first_answers', 'check_file', 'understood_table',
-           'encoding_of', 'first_readings', 'bar', 'shares_measured', 'completeness_table', 'judgement',
-           'question_lines', 'mapping_text', 'write_mapping', 'fetch_line', 'details', 'state_of', 'check_all',
-           'folder_table', 'go_on', 'check']
+           'first_readings', 'bar', 'shares_measured', 'completeness_table', 'judgement', 'question_lines',
+           'mapping_text', 'write_mapping', 'fetch_line', 'details', 'state_of', 'check_all', 'folder_table', 'go_on',
+           'check']
 
-# %% ../../nbs/16_commands/15_check.ipynb #c81e7898
+# %% ../../nbs/16_commands/15_check.ipynb #d101d633
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -26,7 +26,7 @@ from ..core import AqwError, Missing, quoted, typed_path, Unusable
 from ..fetcher import answer_lines, Batch, data_files, detect_format, infer_mapping, Inferred, merged
 from ..fetcher import Question, read_answer, read_file, read_yaml, tables_in, Words
 
-# %% ../../nbs/16_commands/15_check.ipynb #aeb3465c
+# %% ../../nbs/16_commands/15_check.ipynb #cae32afd
 class Checked(NamedTuple):
     "A file as `aqw check` sees it."
     name:str                   # The file's
@@ -38,7 +38,7 @@ class Checked(NamedTuple):
     @property
     def ready(self)->bool: return bool(self.batch) and not (self.guessed or self.error or self.found.questions)
 
-# %% ../../nbs/16_commands/15_check.ipynb #25a044d1
+# %% ../../nbs/16_commands/15_check.ipynb #2e0001af
 def with_first_answers(
     found:Inferred   # Of `infer_mapping`
 )->dict|None:        # A mapping; None where an answer is a blank to fill in
@@ -48,7 +48,7 @@ def with_first_answers(
     for q in found.questions: mapping = merged(mapping, read_answer(q.answers[0]))
     return mapping
 
-# %% ../../nbs/16_commands/15_check.ipynb #7b9b667c
+# %% ../../nbs/16_commands/15_check.ipynb #ba666745
 def check_file(
     path:Path,              # A file
     *, name:str,            # For people
@@ -65,7 +65,7 @@ def check_file(
         return Checked(name, found, read_file(path, mapping=guess, city=city), guessed=bool(found.questions))
     except AqwError as e: return Checked(name, found, None, e)
 
-# %% ../../nbs/16_commands/15_check.ipynb #e9715abb
+# %% ../../nbs/16_commands/15_check.ipynb #fe76dfd6
 def understood_table(
     checked:Checked   # Not refused
 )->Table:
@@ -73,20 +73,11 @@ def understood_table(
     table = plain_table({'what':'left', 'as it was understood':'left'}, title=checked.name)
     table.columns[1].no_wrap = False
     table.columns[0].no_wrap, table.show_header = True, False
-    told = {**checked.found.understood, 'encoding':encoding_of(checked)}
-    for what, text in told.items():
+    for what, text in checked.found.understood.items():
         if text: table.add_row(Text(what), Text(str(text)))
     return table
 
-# %% ../../nbs/16_commands/15_check.ipynb #a9fb6500
-def encoding_of(
-    checked:Checked   # A file
-)->str:               # Empty where its readings were not read
-    "What a reader said of how the bytes were taken."
-    notes = checked.batch.notes if checked.batch else ()
-    return next((n.removeprefix('read as ') for n in notes if n.startswith('read as ') and 'mark' in n), 'utf-8')
-
-# %% ../../nbs/16_commands/15_check.ipynb #785ad234
+# %% ../../nbs/16_commands/15_check.ipynb #ddb105d7
 def first_readings(
     readings:pl.DataFrame,   # Of a batch
     *, n:int=8               # At most so many
@@ -102,7 +93,7 @@ def first_readings(
                       f'{local:%d %H:%M %Z}')
     return table
 
-# %% ../../nbs/16_commands/15_check.ipynb #9c2323df
+# %% ../../nbs/16_commands/15_check.ipynb #45b0d9eb
 HEIGHTS = '·▁▂▃▄▅▆▇█'
 
 def bar(
@@ -111,7 +102,7 @@ def bar(
     "Shares as blocks."
     return ''.join(HEIGHTS[0 if s <= 0 else max(1, min(8, round(s*8)))] for s in shares)
 
-# %% ../../nbs/16_commands/15_check.ipynb #4ffeab32
+# %% ../../nbs/16_commands/15_check.ipynb #9418abf0
 def shares_measured(
     series:pl.DataFrame,   # Readings of one series with `begin`, by the clock of their place
     step:str,              # 1mo, 1d or 1y
@@ -127,7 +118,7 @@ def shares_measured(
     share = pl.col('got').fill_null(0)/pl.col('length')
     return whole.join(minutes, on='step', how='left', maintain_order='left').select(share)['got'].to_list()
 
-# %% ../../nbs/16_commands/15_check.ipynb #2296c7cf
+# %% ../../nbs/16_commands/15_check.ipynb #c201fe23
 def completeness_table(
     readings:pl.DataFrame,   # Of a batch
     *, n:int=12              # Series at most
@@ -151,7 +142,7 @@ def completeness_table(
     if every[n:]: table.add_row(f'{len(every) - n:,} more series', '', '', '')
     return table
 
-# %% ../../nbs/16_commands/15_check.ipynb #8a1508a1
+# %% ../../nbs/16_commands/15_check.ipynb #adcdafef
 def judgement(
     batch:Batch   # Of a file
 )->Table:
@@ -169,7 +160,7 @@ def judgement(
     if not table.row_count: table.add_row('0', 'nothing')
     return table
 
-# %% ../../nbs/16_commands/15_check.ipynb #565f22c0
+# %% ../../nbs/16_commands/15_check.ipynb #98c12fa9
 def question_lines(
     questions:tuple[Question, ...]   # That are open
 )->Text:
@@ -182,7 +173,7 @@ def question_lines(
     for line in answer_lines(questions).splitlines(): text.append(f'  {line}\n', style='not bold cyan')
     return text
 
-# %% ../../nbs/16_commands/15_check.ipynb #54517ae2
+# %% ../../nbs/16_commands/15_check.ipynb #1c33f4aa
 def mapping_text(
     name:str,        # The file's
     found:Inferred   # Of `infer_mapping`
@@ -194,7 +185,7 @@ def mapping_text(
              (f"# OPEN: {q.asks}{f' {q.why}.' if q.why else ''} Complete it by:", *(f'#   {a}' for a in q.answers))]
     return '\n'.join([*head, body.rstrip('\n') if found.mapping else '', *asked]) + '\n'
 
-# %% ../../nbs/16_commands/15_check.ipynb #5617f369
+# %% ../../nbs/16_commands/15_check.ipynb #bddc7339
 def write_mapping(
     to:Path,          # A new file
     checked:Checked   # What was found
@@ -204,7 +195,7 @@ def write_mapping(
     if not to.parent.is_dir(): raise Missing(f"there is no folder {to.parent}", "make it, or name another")
     to.write_text(mapping_text(checked.name, checked.found), encoding='utf-8')
 
-# %% ../../nbs/16_commands/15_check.ipynb #fd452ff4
+# %% ../../nbs/16_commands/15_check.ipynb #3ec45caa
 def fetch_line(
     path:Path,          # File or folder
     checked:Checked,    # Read
@@ -215,7 +206,7 @@ def fetch_line(
     words = ['--source', 'files', '--cities', cities, '--path', str(path), *(['--mapping', mapping] if mapping else [])]
     return f'aqw fetch {quoted(*words)}'
 
-# %% ../../nbs/16_commands/15_check.ipynb #13f0020e
+# %% ../../nbs/16_commands/15_check.ipynb #c06d5b04
 def details(
     checked:Checked,   # A file
     console:Console    # Where to
@@ -237,7 +228,7 @@ def details(
         console.print()
         console.print(question_lines(checked.found.questions), end='')
 
-# %% ../../nbs/16_commands/15_check.ipynb #da0b1961
+# %% ../../nbs/16_commands/15_check.ipynb #eb79caf0
 def state_of(
     checked:Checked   # A file
 )->Text:
@@ -249,7 +240,7 @@ def state_of(
     cities = ', '.join(r['city'].unique().sort()[:5])
     return Text(f'readable: {r.height:,} readings of {cities}', 'green')
 
-# %% ../../nbs/16_commands/15_check.ipynb #930350bc
+# %% ../../nbs/16_commands/15_check.ipynb #9793624c
 def check_all(
     path:Path,              # A folder, an archive or a file
     *, city:str='',         # The city of files that name none
@@ -264,7 +255,7 @@ def check_all(
         except AqwError as e: checked.append(Checked(file.name, None, None, e))
     return checked
 
-# %% ../../nbs/16_commands/15_check.ipynb #f55eab5c
+# %% ../../nbs/16_commands/15_check.ipynb #44653e62
 def folder_table(
     checked:list[Checked]   # Several files
 )->Table:
@@ -274,12 +265,12 @@ def folder_table(
     for c in checked: table.add_row(c.name, (c.found.format if c.found else '') or '–', state_of(c))
     return table
 
-# %% ../../nbs/16_commands/15_check.ipynb #c3986544
+# %% ../../nbs/16_commands/15_check.ipynb #10688ce2
 CityOption = Annotated[str, typer.Option('--city', help='Where it was measured, if the files do not say')]
 Given = Annotated[str, typer.Option('--mapping', help='YAML that answers questions, or describes the files')]
 WriteOption = Annotated[str, typer.Option('--write', help='A new file for the mapping that would be used')]
 
-# %% ../../nbs/16_commands/15_check.ipynb #781d8ed4
+# %% ../../nbs/16_commands/15_check.ipynb #d5a0d297
 def go_on(
     path:Path,               # File or folder
     checked:list[Checked],   # What was found
@@ -295,7 +286,7 @@ def go_on(
     if not ready: return f'Wrote {write}. Complete what is OPEN in it.' if write else ''
     return f"{f'Wrote {write}. ' if write else ''}Store it: {fetch_line(path, ready, write or mapping)}"
 
-# %% ../../nbs/16_commands/15_check.ipynb #cc264bec
+# %% ../../nbs/16_commands/15_check.ipynb #63ea0040
 @app.command(rich_help_panel=LOOK)
 def check(
     path:Annotated[str, typer.Argument(help='A file of measurements, or a folder of files')],

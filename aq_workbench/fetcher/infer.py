@@ -6,9 +6,9 @@
 __all__ = ['EVIDENCE', 'INSTRUMENT_COLUMN', 'medians', 'number_part', 'wide_part', 'stated', 'gap_part', 'long_part',
            'known_name', 'nameless_part', 'evidence_values', 'stamp_part', 'zone_part', 'instrument_part',
            'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping', 'city_words',
-           'column_list', 'ukair_inferred']
+           'column_list', 'encoding_of', 'ukair_inferred']
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #9b235934
+# %% ../../nbs/03_fetcher/26_infer.ipynb #66b38add
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +17,10 @@ import polars as pl
 
 from ..core import parameter_name, Unusable
 from .clocks import edges_mark, EXPECTED, marked_end, minutes_words, time_kind, zone_of
+from .containers import plain_bytes
 from .contents import flow, joined, merged, missing_part, number_share, Part
 from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_NAMES, value_rows
-from .dialect import read_table
+from .dialect import read_table, text_encoding
 from .files import ukair_layout
 from .look import Clock, file_clock, look, names_in, Seen
 from .profiles import PER_GAS, plain_parameter, set_aside
@@ -27,7 +28,7 @@ from .stamps import stamp_text, Time
 from .values import Marks, marks_of, plain_number, quality_columns, QUALITY_NAME
 from .whereabouts import city_part, place_part, zone_of_place
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #a984bf4a
+# %% ../../nbs/03_fetcher/26_infer.ipynb #9256706e
 def medians(
     lines:pl.DataFrame,   # A file's rows as text
     columns:list[str],    # Of values
@@ -39,7 +40,7 @@ def medians(
         return numbers.filter(numbers > -90).median()
     return {c: typical(c) for c in columns}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #fc49fd82
+# %% ../../nbs/03_fetcher/26_infer.ipynb #9c70fe98
 def number_part(
     seen:Seen,            # A file
     columns:list[str]     # Of values
@@ -56,7 +57,7 @@ def number_part(
     said = {k: v for k, v in marks._asdict().items() if v not in ('', '.')}
     return marks, Part(said, (), (), {'decimal mark':'comma' if marks.decimal == ',' else 'point'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #9602154c
+# %% ../../nbs/03_fetcher/26_infer.ipynb #468ce79b
 def wide_part(
     seen:Seen,           # A file
     free:list[str],      # Columns that may hold values
@@ -80,14 +81,14 @@ def wide_part(
     return joined(Part({'columns':columns}, out), numbers, units,
                   gap_part(seen, {c: w.get('parameter', '') for c, w in columns.items()}))
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #a5bd80f2
+# %% ../../nbs/03_fetcher/26_infer.ipynb #7d065b1b
 def stated(
     words:dict   # Of a mapping, on a column
 )->bool:
     "Whether a column's unit is stated."
     return bool({'unit', 'unit_column'} & {*words})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #074a18c9
+# %% ../../nbs/03_fetcher/26_infer.ipynb #3d460213
 def gap_part(
     seen:Seen,                # A file
     columns:dict[str, str]    # Column of values -> parameter; empty where rows name it
@@ -95,7 +96,7 @@ def gap_part(
     "The markers of missing values, unless they are known."
     return missing_part(seen.lines, columns) if 'missing' not in seen.known else Part()
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #6786b16a
+# %% ../../nbs/03_fetcher/26_infer.ipynb #f02281e1
 def long_part(
     seen:Seen,           # A file
     at:dict,             # parameter, value, unit of a mapping
@@ -118,7 +119,7 @@ def long_part(
     return joined(Part({'rows':at, **only, **({'parameters':{**spelt, **codes}} if spelt else {})}, out, (), told),
                   numbers, units, gap_part(seen, {at['value']:''}))
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #94e67b44
+# %% ../../nbs/03_fetcher/26_infer.ipynb #7e61a7f1
 def known_name(
     name:str,        # As a file spells it
     parameter:str    # Ours
@@ -126,7 +127,7 @@ def known_name(
     "Whether every reader knows a spelling."
     return parameter_name(name) == parameter
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #07f720aa
+# %% ../../nbs/03_fetcher/26_infer.ipynb #59497b74
 def nameless_part(
     seen:Seen,           # A file
     free:list[str]       # Columns that may hold values
@@ -147,7 +148,7 @@ def nameless_part(
     ask = Question('columns', f'What does the column {best} hold, and in which unit?', why, answers)
     return joined(Part(questions=(ask,)), gap_part(seen, {best:''}))
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #4d269a48
+# %% ../../nbs/03_fetcher/26_infer.ipynb #64d4bfaa
 def evidence_values(
     seen:Seen,       # A file
     clock:Clock,     # How it tells the time
@@ -170,7 +171,7 @@ def evidence_values(
 
 EVIDENCE = {'#wall':pl.Datetime('us'), 'parameter':pl.String, 'value':pl.Float64}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #87372028
+# %% ../../nbs/03_fetcher/26_infer.ipynb #d38cd480
 def stamp_part(
     seen:Seen,       # A file
     clock:Clock      # How it tells the time
@@ -192,7 +193,7 @@ def stamp_part(
                    ('time: {stamp: start}', 'time: {stamp: end}'))
     return Part(questions=(ask,), understood={'stamp':'?'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #2aa5bf45
+# %% ../../nbs/03_fetcher/26_infer.ipynb #cb1e7067
 def zone_part(
     seen:Seen,               # A file
     clock:Clock,             # How it tells the time
@@ -213,7 +214,7 @@ def zone_part(
                    tuple(flow({'time':{'zone':z}}) for z in found.options))
     return Part(questions=(ask,), understood={'zone':'?'})
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #6f1fcd80
+# %% ../../nbs/03_fetcher/26_infer.ipynb #f047ace9
 INSTRUMENT_COLUMN = r'^poc$|instrument|channel|sensor|device|sampling|method|serial'
 def instrument_part(
     seen:Seen,            # A file
@@ -232,7 +233,7 @@ def instrument_part(
             return Part({'instrument':c}, (why,), (), {'instruments':f'{n} ({c})'})
     return Part()
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #82e23352
+# %% ../../nbs/03_fetcher/26_infer.ipynb #99b8bc76
 def quality_part(
     seen:Seen,          # A file
     used:set[str]       # Columns that mean something else
@@ -252,7 +253,7 @@ def quality_part(
     asked = [q for q in asked if q.key.partition('.')[2] not in seen.known.get('ignore', [])]
     return Part({'quality':known} if known else {}, (), tuple(asked), told)
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #a720f771
+# %% ../../nbs/03_fetcher/26_infer.ipynb #edbde3a6
 class Inferred(NamedTuple):
     "What an unknown file says of itself."
     mapping:dict                     # For a mapping file, without what is open
@@ -261,7 +262,7 @@ class Inferred(NamedTuple):
     understood:dict[str, str]        # What a person should see
     format:str                       # The publisher's; empty: none that is known
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #853a7bb6
+# %% ../../nbs/03_fetcher/26_infer.ipynb #7a4bec20
 def written(
     seen:Seen,      # A file
     clock:Clock,    # How it tells the time
@@ -279,9 +280,9 @@ def written(
             'delimiter':names.get(seen.start.delimiter, seen.start.delimiter),
             'time':f"{' + '.join(clock.columns)}{until} ({first}{f'; {form}' if form else ''})",
             'averaging time':minutes_words(period) if period else
-            f"as {mapping.get('time', {}).get('period', 'begin and end')} says"}
+            f"by column {mapping['time']['period']}" if 'period' in mapping.get('time', {}) else 'from begin to end'}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #8f5e706c
+# %% ../../nbs/03_fetcher/26_infer.ipynb #216cb4dc
 def contents_part(
     seen:Seen,           # A file
     clock:Clock,         # How it tells the time
@@ -295,7 +296,7 @@ def contents_part(
     wide = wide_part(seen, free, daily)
     return wide if wide.mapping['columns'] else nameless_part(seen, free)
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #b3aeed1a
+# %% ../../nbs/03_fetcher/26_infer.ipynb #82d91a51
 def columns_used(
     mapping:dict   # What was found
 )->set[str]:
@@ -306,7 +307,7 @@ def columns_used(
             *names_in(mapping.get('instrument')), *mapping.get('only', {}),
             *(w.get(k) for w in mapping.get('columns', {}).values() for k in ('quality', 'unit_column'))} - {None}
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #4323d5d8
+# %% ../../nbs/03_fetcher/26_infer.ipynb #42879a08
 def infer_mapping(
     path:str|Path,          # A file of measurements
     *, city:str='',         # That a person asked for, where the file names none
@@ -332,11 +333,11 @@ def infer_mapping(
     whole = joined(base, *sides, quality_part(seen, used))
     says = [f'read as {p.name}: {p.says}' for p in [seen.profile] if p]
     told = {**written(seen, clock, whole.mapping), 'parameters':column_list(whole.mapping), **whole.understood,
-            'city':city_words(whole.mapping)}
+            'city':city_words(whole.mapping), 'encoding':encoding_of(path, whole.mapping)}
     name = seen.profile.name if seen.profile else ''
     return Inferred(whole.mapping, (*says, *whole.assumed), whole.questions, told, name)
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #59464a0f
+# %% ../../nbs/03_fetcher/26_infer.ipynb #b91a3a65
 def city_words(
     mapping:dict   # What was found
 )->str:
@@ -344,7 +345,7 @@ def city_words(
     column = mapping.get('place', {}).get('city')
     return f'as {column} says' if column else mapping.get('city') or '?'
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #a26a40ca
+# %% ../../nbs/03_fetcher/26_infer.ipynb #ca969933
 def column_list(
     mapping:dict   # What was found
 )->str:
@@ -355,7 +356,15 @@ def column_list(
         return f"{c} = {w.get('parameter')}{f' at {where}' if where else ''} in {unit}"
     return ', '.join(words(c, w) for c, w in mapping.get('columns', {}).items())
 
-# %% ../../nbs/03_fetcher/26_infer.ipynb #97c65d17
+# %% ../../nbs/03_fetcher/26_infer.ipynb #000cdbb4
+def encoding_of(
+    path:str|Path,   # A file, perhaps packed
+    mapping:dict     # What was found
+)->str:
+    "The encoding of a file's text."
+    return mapping.get('encoding') or text_encoding(plain_bytes(path)[0]) or '?'
+
+# %% ../../nbs/03_fetcher/26_infer.ipynb #5265de51
 def ukair_inferred(
     path:str|Path,   # A download
     seen:Seen        # A first look at it
