@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aq_workbench.core import AqwError, READING, unit_factor
-from aq_workbench.fetcher.files import data_files, read_file, UCI
+from aq_workbench.fetcher.reading import data_files, read_file, UCI
 from aq_workbench.fetcher import read_folder
 from aq_workbench.quality import flag_readings, usable
 
