@@ -60,11 +60,14 @@ def contradictions(
     twice:pl.DataFrame   # From `conflicts`
 )->pl.DataFrame:         # Columns of `faults.FAULT`
     "Values that contradict each other, as bad lines."
-    each = pl.format('{} in line {}', pl.col('value_raw').cast(pl.String).str.replace(r'\.0$', ''), '#line')
+    text = pl.col('value_raw').cast(pl.String).str.replace(r'\.0$', '')
+    each = twice.with_columns(pl.format('{} in line {}', text, '#line').alias('#said'))
+    every = each.group_by(ONE).agg(pl.col('#said').sort_by('#line').str.join(' and ').str.slice(0, 100))
+    each = each.drop('#said').join(every, on=ONE, how='left', nulls_equal=True, maintain_order='left')
     what = pl.format('{} at {} for the period to {} UTC is {}', 'parameter', pl.col('#site').fill_null('?'),
-                     pl.col('#end').dt.strftime('%Y-%m-%d %H:%M'), each.str.join(' and ').over(ONE).str.slice(0, 100))
+                     pl.col('#end').dt.strftime('%Y-%m-%d %H:%M'), '#said')
     do = 'keep the right one, or name the column that tells them apart: `instrument` in a mapping file'
-    return twice.select('#line', what=what, do=pl.lit(do), row=pl.col('value_raw').cast(pl.String)).cast(FAULT)
+    return each.select('#line', what=what, do=pl.lit(do), row=pl.col('value_raw').cast(pl.String)).cast(FAULT)
 
 # %% ../../nbs/03_fetcher/09_hours.ipynb #d6ba86b2
 def apart(
