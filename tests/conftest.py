@@ -33,8 +33,9 @@ if "--soak" in sys.argv: os.environ["AQW_SOAK"] = "1"   # for xdist's workers to
 THOROUGH = "1" in (os.environ.get("AQW_REQUIRE_ALL"), os.environ.get("AQW_SOAK"))
 
 
-def examples(n):
-    "How many examples a property is tried on: all of them in .ci/run, a fifth by a person who waits."
+def examples(n, soak=None):
+    "How many examples a property is tried on: all of them in .ci/run, a fifth by a person who waits, `soak` in a soak."
+    if soak and os.environ.get("AQW_SOAK") == "1": return soak
     return n if THOROUGH else max(n // 5, 5)
 
 

@@ -41,11 +41,9 @@ def repeat_with_777(text):
 
 FOLDERS = {
     "missing column": (lambda s: s.replace("hour,", "stunde,", 1), ["hour", "stunde"]),
-    "corrupt line": (lambda s: s.replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6", 1), ["line 8", "20#5"]),
+    "corrupt lines": (lambda s: s.replace(",2015,1,1,", ",20#5,1,1,"), ["line 2", "20#5", "and 21 more"]),
     "unknown format": (lambda s: "when,what\n1,2\n", ["Dongsi.csv", "mapping"]),
     "empty file": (lambda s: "", ["Dongsi.csv", "empty"]),
-    "mixed units": (lambda s: EXPLORER + ROW.format(.01, "ppm", 1) + ROW.format(20, "µg/m³", 2), ["no2", "ppm", "µg/m³"]),
-    "duplicate hours": (repeat_with_777, ["777", "Dongsi"]),
     "city not in the data": (lambda s: s, ["'city not in the data' is not in the data", "['Beijing']"]),
 }
 
@@ -60,6 +58,40 @@ def test_mistakes_in_files(mistake, tmp_path):
         sync_folder(FeatureStore(Settings(home=tmp_path, source="files")), folder, mistake if "city" in mistake else "Beijing")
     assert error.value.do, "says what to do"
     for text in words: assert text in f"{error.value.what} {error.value.do}", error.value
+
+
+BEARABLE = {
+    "corrupt line": (lambda s: s.replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6", 1), ["line 8", "20#5"]),
+    "one dash": (lambda s: s.replace("\n7,2015,1,1,6,", "\n7,2015,1,1,6,-", 1).replace("6,-", "6,x", 1), ["line 8", "is no number"]),
+    "cut off": (lambda s: s.rstrip()[:-30], ["line 121", "fields where the header has"]),
+    "duplicate hours": (repeat_with_777, ["777", "Dongsi", "line 6"]),
+}
+
+
+@pytest.mark.parametrize("mistake", BEARABLE)
+def test_a_bad_line_stops_only_itself(mistake, folder, tmp_path):
+    change, words = BEARABLE[mistake]
+    whole = load(folder, tmp_path / "whole")
+    edit(folder, change)
+    result = sync_folder(FeatureStore(Settings(home=tmp_path, source="files")), folder, "Beijing")
+    assert whole - 40 < result["added"] < whole
+    assert result["refused"] > 0, "it waits in quarantine"
+    for text in words: assert any(text in note for note in result["notes"]), result["notes"]
+
+
+def test_units_may_change_from_row_to_row(tmp_path):
+    (tmp_path / "toronto.csv").write_text(EXPLORER + ROW.format(.01, "ppm", 1) + ROW.format(20, "µg/m³", 2))
+    store = FeatureStore(Settings(home=tmp_path, source="files"))
+    result = sync_folder(store, tmp_path / "toronto.csv", "Toronto")
+    assert store.scan().collect().sort("event_ts")["value"].round(1).to_list() == [18.8, 20.0]
+    assert any("'ppm' and 'µg/m³'" in note for note in result["notes"])
+
+
+def test_the_reference_temperature_reaches_files(tmp_path):
+    (tmp_path / "toronto.csv").write_text(EXPLORER + ROW.format(.01, "ppm", 1))
+    store = FeatureStore(Settings(home=tmp_path, source="files", gas_temperature_c=20))
+    sync_folder(store, tmp_path / "toronto.csv", "Toronto")
+    assert store.scan().collect()["value"].round(2).to_list() == [19.13]
 
 
 def test_nobody_named_a_city_or_a_path(folder, tmp_path):

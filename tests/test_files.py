@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aq_workbench.core import AqwError, READING, unit_factor
-from aq_workbench.fetcher.files import data_files, read_file, UCI
+from aq_workbench.fetcher.reading import data_files, read_file, UCI
 from aq_workbench.fetcher import read_folder
 from aq_workbench.quality import flag_readings, usable
 
@@ -138,7 +138,7 @@ def test_archive_layout(tmp_path):
     example = next(shared('openaq/archive_layout').glob('*.csv'))
     mapping = {'city':'Albuquerque', 'location':'Del Norte', 'licence':'US Public Domain', 'time':{'column':'datetime', 'stamp':'end'},
                'rows':{'parameter':'parameter', 'value':'value', 'unit':'units'}}
-    with pytest.raises(AqwError, match=r"line 16: 1 fields where the header has 9: '\.\.\.'"): read_file(example, mapping=mapping)
+    with pytest.raises(AqwError, match=r"line 16: 1 fields where the header has 9; the line is '\.\.\.'"): read_file(example, mapping=mapping)
     path = tmp_path/example.name
     path.write_text(example.read_text(encoding='utf-8').replace('...', ''), encoding='utf-8')
     batch, raw = read_file(path, mapping=mapping), pd.read_csv(path)

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from .flow import BEGIN, KEEP
-from .look import app
+from .check import app
 from .printing import print_frame
 from .source import kind_name, number_option, Port, settings_for, Source
 from ..core import AqwError, data_root, first_command, KINDS, Missing, quoted, Settings, tracking_uri

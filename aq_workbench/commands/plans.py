@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOW_CITIES', 'place_name', 'printable', 'CityPlan', 'yaml_cities', 'read_plans', 'each_once', 'plans_for',
-           'check_paths', 'as_gazetteer']
+           'check_paths', 'check_whose', 'as_gazetteer']
 
 # %% ../../nbs/16_commands/02_plans.ipynb #cf8d5b76
 import os
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from ..core import AqwError, city_slug, find_city, machine_error, Missing, Settings, typed_path, unprintable
 from ..core import Unusable
-from ..fetcher import Words
+from ..fetcher import without_city, Words
 
 # %% ../../nbs/16_commands/02_plans.ipynb #2beb5681
 def place_name(
@@ -117,6 +117,18 @@ def check_paths(
         for option, where in (('path', p.path), ('mapping', p.mapping)):
             if where and not os.path.exists(where):
                 raise Missing(f"there is no {where}", f"correct --{option}, or `{option}` in cities.yaml")
+
+# %% ../../nbs/16_commands/02_plans.ipynb #611b2810
+def check_whose(
+    plans:list[CityPlan]   # The cities of a run that reads files
+):
+    "`Unusable` where several cities share files that do not say which of them they are of."
+    shared = {where: n for where, n in Counter(p.path for p in plans if not p.mapping).items() if n > 1}
+    for where in shared:
+        names = [p.name for p in plans if p.path == where]
+        if lost := without_city(where):
+            raise Unusable(f"{', '.join(lost[:3])} in {where} may be of {' or '.join(names)}: no column names the city",
+                           "fetch one city at a time, or name the city of each file in a mapping file")
 
 # %% ../../nbs/16_commands/02_plans.ipynb #65b4b904
 def as_gazetteer(

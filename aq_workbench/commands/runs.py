@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from .plans import as_gazetteer, check_paths, CityPlan, each_once, plans_for, read_plans
+from .plans import as_gazetteer, check_paths, check_whose, CityPlan, each_once, plans_for, read_plans
 from .printing import summary_of_run
 from .source import base_url, checked_source, choose_source, kind_reason, settings_for
 from .source import stored_cities, stored_city
@@ -203,7 +203,9 @@ def run_for(
     settings, console = Settings(source=kind), console or Console()
     plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES),
                       settings=settings, path=path, mapping=mapping)
-    if kind == 'files': check_paths(plans)
+    if kind == 'files':
+        check_paths(plans)
+        check_whose(plans)
     else: plans = each_once([as_gazetteer(p, console) for p in plans])
     announce(settings, why, console)
     with nullcontext(url) if url else base_url(kind, [p.name for p in plans], days=days) as url:

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "readings": ["as_polars", "check_kind", "check_readings", "id_column", "id_text", "IDS", "ids_as_text", "LAG_H",
                  "MOLAR_MASS", "molar_volume", "parameter_name", "POLLUTANTS", "READING", "source_lag",
                  "SOURCE_LICENCE", "TS", "unit_factor", "unit_name", "unit_shift", "UNITS", "WEATHER"],
-    "gazetteer": ["City", "city_at", "city_slug", "distance_km", "find_city", "near_cities", "plain_name",
+    "gazetteer": ["City", "city_at", "city_slug", "distance_km", "find_city", "names_city", "near_cities", "plain_name",
                   "search_cities", "spelled_like"],
     "words": ["first_command", "how_old", "kind_option", "load_command"],
 })

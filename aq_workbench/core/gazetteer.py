@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LONG_SLUG', 'SPELLING', 'City', 'plain_name', 'word_letters', 'city_slug', 'gazetteer', 'as_city', 'lies_in',
-           'find_city', 'plain_names', 'match_rank', 'spelling_found', 'search_cities', 'near_cities', 'spelled_like',
-           'distance_km', 'centres', 'city_at']
+           'find_city', 'every_spelling', 'names_city', 'plain_names', 'match_rank', 'spelling_found', 'search_cities',
+           'near_cities', 'spelled_like', 'distance_km', 'centres', 'city_at']
 
 # %% ../../nbs/00_core/05_gazetteer.ipynb #ab077019
 import re
@@ -107,6 +107,18 @@ def find_city(
                   f"did you mean {', '.join(n.title() for n in near)}?" if near else
                   "use the English or local name; add the country's two letters after a comma, or give lat, lon and "
                   "tz in a mapping file")
+
+# %% ../../nbs/00_core/05_gazetteer.ipynb #3c8df12c
+@cache
+def every_spelling()->frozenset[str]:   # Small letters
+    "The names of all cities in every spelling."
+    return frozenset(n.casefold() for c in gazetteer() for n in (c['name'], *c['alternatenames']) if n)
+
+def names_city(
+    text:str   # A word, perhaps with a country after a comma
+)->bool:
+    "Whether a text is the name of a city in any spelling."
+    return text.partition(',')[0].strip().casefold() in every_spelling()
 
 # %% ../../nbs/00_core/05_gazetteer.ipynb #fad760ab
 @cache

@@ -3,7 +3,12 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "openaq": ["skew_note"],
-    "files": ["Batch", "read_folder", "Words"],
+    "containers": ["tables_in"],
+    "files": ["Batch", "read_yaml", "Words"],
+    "infer": ["infer_mapping", "Inferred"],
+    "contents": ["merged", "Question"],
+    "reading": ["answer_lines", "data_files", "detect_format", "read_answer", "read_file", "read_folder",
+                "without_city"],
     "live": ["city_or_none", "LiveDataFetcher", "NoReadings"],
     "key": ["check_key"],
 })

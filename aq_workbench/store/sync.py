@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOURCE_COLUMNS', 'SHOWN', 'SILENT_H', 'Stretch', 'OVERLAP', 'batches_of', 'sync_summary', 'as_sources',
-           'note_sources', 'earlier_reads', 'nameless_batches', 'reading_notes', 'file_notes', 'readable',
+           'note_sources', 'earlier_reads', 'nameless_batches', 'reading_notes', 'file_notes', 'city_notes', 'readable',
            'stations_heard', 'known_stations', 'stacked', 'withdraw_reads', 'sync_folder', 'gaps_between', 'asked_for',
            'due_windows', 'could_come', 'take_back', 'sync_window', 'sync_live', 'sync_city']
 
@@ -134,17 +134,29 @@ def file_notes(
     more = [f"{len(some) - SHOWN} more {what}" for some, what in kinds if some[SHOWN:]]
     return [*bad[:SHOWN], *good[:SHOWN], *more]
 
+# %% ../../nbs/05_store/14_sync.ipynb #11f6c99a
+def city_notes(
+    batches:list[Batch],   # Files as they were read
+    city:str               # The city that was taken
+)->list[str]:              # One sentence, if there are others
+    "The other cities of some files."
+    counts = pl.concat(b.readings.select('city') for b in batches)['city'].value_counts(sort=True)
+    others = [f'{name} ({n:,})' for name, n in counts.iter_rows() if city_slug(name) != city_slug(city)]
+    more = f' and {len(others) - SHOWN} more' if others[SHOWN:] else ''
+    return [f"readings of other cities were left out: {', '.join(others[:SHOWN])}{more}"] if others else []
+
 # %% ../../nbs/05_store/14_sync.ipynb #d136e2cb
 def readable(
     path:str|Path,              # Folder (or file) to read
     city:str,                   # The city to take
-    *, mapping:str|Path|None    # Description of files in a format of their own
-)->tuple[list[Batch], list[tuple[str, AqwError]]]:   # Files as they were read, and those that could not be
+    *, mapping:str|Path|None,   # Description of files in a format of their own
+    temperature_c:float=25.     # Reference temperature of µg/m³ for gases (°C)
+)->tuple[list[Batch], list[tuple[str, AqwError]], list[str]]:   # Files, those that could not be read, other cities
     "The files of a folder that can be read and hold a city; an error where there are none."
     faults = []
-    batches = list(read_folder(path, mapping=mapping, faults=faults))
+    batches = list(read_folder(path, mapping=mapping, city=city, faults=faults, temperature_c=temperature_c))
     if not batches: raise faults[0][1]
-    try: return batches_of(batches, city), faults
+    try: return batches_of(batches, city), faults, city_notes(batches, city)
     except Missing as e:
         if not faults: raise
         (name, fault), n = faults[0], len(faults)
@@ -217,7 +229,7 @@ def sync_folder(
     replace:bool=False         # Take back what these files brought before, then load them as history
 )->dict:                       # Counts and times, JSON-able
     "Bring a city's files into the store: read, append what is new; refused rows go to quarantine."
-    batches, faults = readable(path, city, mapping=mapping)
+    batches, faults, others = readable(path, city, mapping=mapping, temperature_c=store.settings.gas_temperature_c)
     readings = stacked(batches, 'readings').with_columns(city=pl.col('city').first())
     earlier, nameless = earlier_reads(store, batches, city), nameless_batches(store, readings)
     if replace: check_kind(prepare(readings, READINGS), store.settings.source)
@@ -230,7 +242,7 @@ def sync_folder(
     stations = stations_heard(readings, known_stations(store, city), readings['event_ts'].max())
     words = ['--source', 'files', '--cities', city, '--path', path, *(['--mapping', mapping] if mapping else [])]
     notes = reading_notes(earlier, batches, nameless, command=f'aqw fetch {quoted(*words)}', replaced=replace)
-    notes += file_notes(batches, faults)
+    notes += [*file_notes(batches, faults), *others]
     return {**sync_summary(readings, saved), **stations, 'files': len(batches),
             'refused': refused.height + saved.refused, 'replaced': replaced, 'notes': notes}
 
