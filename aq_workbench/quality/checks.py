@@ -265,7 +265,8 @@ def unit(
                  high=pl.col('value').quantile(.95), zeros=(pl.col('value') == 0).mean()))
     low = pl.col('parameter').replace_strict(rule_named('unit').limits, default=None, return_dtype=pl.Float64)
     found = each.filter(pl.col('rows') >= 168, pl.col('high') < low, pl.col('high') > 0, pl.col('zeros') < .5)
-    found = found.with_columns(rule=pl.lit('unit'), seen=pl.format('19 of 20 values lie below {}', pl.col('high').round(3)))
+    seen = pl.format('19 of 20 values lie below {}', pl.col('high').round(3))
+    found = found.with_columns(rule=pl.lit('unit'), seen=seen)
     return found.select(pl.col(c).cast(t) for c, t in FOUND.items())
 
 # %% ../../nbs/04_quality/06_checks.ipynb #9c21cbba
