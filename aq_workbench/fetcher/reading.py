@@ -16,7 +16,7 @@ from ..core import Missing, Unusable
 from .batches import assemble
 from .containers import is_table_name, tables_in
 from .contents import flow, merged, Question
-from .dialect import FAR, fields, find_header, need_columns
+from .dialect import fields, find_header, need_columns
 from .files import CPCB, first_lines, Mapping, read_cpcb, read_explorer, read_mapped, read_mapping
 from .files import read_openair
 from .files import read_uci, read_ukair, read_yaml
