@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PARAMETER_COLUMN', 'NO_PARAMETER', 'VALUE_NAMES', 'CHANNEL', 'FIRST_OF', 'WEATHER_UNITS', 'SIZES', 'YAML_WORDS',
-           'MARKER', 'NO_DATA', 'Question', 'Part', 'merged', 'joined', 'number_share', 'names_parameters',
+           'MARKER', 'NO_DATA', 'Question', 'Part', 'merged', 'joined', 'number_share', 'is_code', 'names_parameters',
            'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit', 'likely_units',
            'unit_part', 'flow', 'missing_part']
 
@@ -62,6 +62,14 @@ def number_share(
     full = texts.drop_nulls().filter(~texts.drop_nulls().is_in([*MISSING]))
     return full.str.contains(r'^[-+]?[\d.,]*\d([eE][-+]?\d+)?$').mean() if len(full) else 0.
 
+# %% ../../nbs/03_fetcher/23_contents.ipynb #1867226d
+def is_code(
+    texts:pl.Series   # Fields
+)->bool:
+    "Whether a column of digits names something."
+    full = texts.drop_nulls()
+    return bool(full.str.contains(r'^\d+$').all() and full.str.contains(r'^0\d+$').any())
+
 # %% ../../nbs/03_fetcher/23_contents.ipynb #c9b49b8c
 PARAMETER_COLUMN = (r'param|pollutant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
                     r'quantity')
@@ -90,7 +98,7 @@ def value_rows(
 )->dict:                  # parameter, value, unit; empty for a file of another shape
     "The columns of a file with one value a row."
     parameter = [c for c in free if names_parameters(c, lines[c])]
-    numbers = [c for c in free if c not in parameter and number_share(lines[c]) >= .5]
+    numbers = [c for c in free if c not in parameter and number_share(lines[c]) >= .5 and not is_code(lines[c])]
     if not parameter or not numbers: return {}
     def rank(c): return bool(re.search(PARAMETER_COLUMN, c.lower())), lines[c].str.contains('[a-zA-Z]').any()
     best = max(parameter, key=rank)

@@ -180,6 +180,9 @@ def stamp_part(
     if said := seen.known.get('time', {}).get('stamp'): return Part({'time':{'stamp':said}}, (), (), {'stamp':said})
     def told(end, *why): return Part({'time':{'stamp':end}}, why, (), {'stamp':end})
     if clock.choice.get('until'): return told('start')
+    if seen.known.get('unfold', {}).get('name') == 'hour':
+        last = max(seen.known['unfold']['columns'].values())
+        return told('end' if last == '24' else 'start', f'the hours of its columns go to {last}')
     if clock.dates: return told('start')
     if clock.period >= 1440: return told('start', 'a day is stamped by its beginning')
     end, why = marked_end([*clock.columns, *seen.before])
@@ -205,7 +208,8 @@ def zone_part(
     if clock.rows['#moment'].null_count() == 0:
         epoch = clock.rows['#wall'].null_count() > 0
         return Part(understood={'zone':'UTC, seconds since 1970' if epoch else 'each stamp names its offset'})
-    found = zone_of([*clock.columns, *seen.before], clock.rows['#wall'], values, place, clock.dates)
+    says = [seen.profile.says] if seen.profile else []
+    found = zone_of([*clock.columns, *seen.before, *says], clock.rows['#wall'], values, place, clock.dates)
     if found.sure and not found.value: return Part(assumed=(found.why,), understood={'zone':"the city's"})
     if found.value:
         why = f'the clock is {found.value}: {found.why}' if found.why else ''

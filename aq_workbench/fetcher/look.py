@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PLACE_COLUMNS', 'SITE_COLUMNS', 'PERIOD_COLUMN', 'Seen', 'names_in', 'like', 'station_columns', 'airbase_mapping',
-           'look', 'Clock', 'period_part', 'file_clock', 'several_periods', 'whole_minutes', 'with_even_order']
+           'city_by_code', 'look', 'Clock', 'period_part', 'file_clock', 'several_periods', 'whole_minutes',
+           'with_even_order']
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #653d7a5e
 import re
@@ -15,10 +16,11 @@ import polars as pl
 
 from ..core import Unusable
 from .clocks import even_order, minutes_words, spacing_min, stamp_format, time_choices
-from .contents import joined, merged, names_parameters, number_share, Part, Question, VALUE_NAMES
+from .contents import is_code, joined, merged, names_parameters, number_share, Part, Question, VALUE_NAMES
 from .dialect import FAR, numbered_lines, read_text
-from .profiles import column_meaning, EEA_CODES, find_profile, Publisher, profile_mapping
-from .shapes import find_start, hours_beside, shaped_table, Beginning
+from .profiles import CITY_CODES, column_meaning, EEA_CODES, find_profile, plain_name
+from .profiles import profile_mapping, Publisher
+from .shapes import Beginning, find_start, HOUR_COLUMN, hours_beside, shaped_table
 from .stamps import read_stamps, stamp_text, Time, typical_gaps
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #a2136483
@@ -45,7 +47,7 @@ def like(
     name:str              # Of a column
 )->bool:
     "Whether a name is like one of some patterns."
-    return any(re.search(p, name.lower()) for p in patterns)
+    return any(re.search(p, plain_name(name)) for p in patterns)
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #ee884046
 def station_columns(
@@ -59,7 +61,9 @@ def station_columns(
     named = any(column_meaning(c).parameter or like(VALUE_NAMES, c) for c in free)
     placed = [*PLACE_COLUMNS.values(), *SITE_COLUMNS[:-1]]
     empty = [c for c in free if lines[c].null_count() == lines.height]
-    numbers = [c for c in free if (c in empty or number_share(lines[c]) > .5) and not like(placed, c)]
+    numbers = [c for c in free if (c in empty or number_share(lines[c]) > .5 and not is_code(lines[c]))
+               and not like(placed, c)]
+    if sum(like([HOUR_COLUMN], c) for c in numbers) > 4: return None
     if named or not timed or len(numbers) < 2 or (not kinds and len(numbers) < len(free)): return None
     prefix = re.match(r'^[A-Za-z]+[_ ]', numbers[0])
     cut = len(prefix[0]) if prefix and all(c.startswith(prefix[0]) for c in numbers) else 0
@@ -70,7 +74,7 @@ PLACE_COLUMNS = {'city': r'^(city|city[ _]?name|town|stadt|ciudad|ville|municipa
                  'country': r'^(country|country[ _]?code|country_iso|iso2?)$', 'lat': r'^(site[ _]?)?lat(itude)?$',
                  'lon': r'^(site[ _]?)?(lon|lng|long|longitude)$', 'tz': r'^(timezone|tz|time[ _]zone|tz_?name)$',
                  'location': r'^(location|site|station|sensor)[ _]?name$|^name$', 'is_monitor': r'^is_?monitor$'}
-SITE_COLUMNS = [r'^(station|site|location|monitor|sensor|device|sensors|node)[ _]?(id|code|no|num|number|index)$',
+SITE_COLUMNS = [r'^(station|site|location|monitor|sensor|device|sensors|node|naps)[ _]?(id|code|no|num|number|index)$',
                 r'^aqs[ _]?(id|code)$|sampling_?point$|^code$|^eoi',
                 r'^(station|site|location|monitor|sensor|device|node)s?$',
                 r'^(station|site|location|monitor|sensor|device)[ _]?name$|^(place|name|ort|estacion|messstelle)$',
@@ -86,7 +90,17 @@ def airbase_mapping(
     if not parameter: return {}
     unit = 'mg/m³' if parameter == 'co' else 'µg/m³'
     return {'country':found[1], 'location':name[:7], 'columns':{'value':{'parameter':parameter, 'unit':unit}},
-            'licence':'CC BY 4.0', 'is_monitor':True, 'time':{'stamp':'start'}}
+            'licence':'CC BY 4.0', 'is_monitor':True, 'time':{'stamp':'start'},
+            'quality':{'quality flag':{'valid':['1', '2', '3', '4']}}}
+
+# %% ../../nbs/03_fetcher/24_look.ipynb #657f29a1
+def city_by_code(
+    profile:Publisher,    # Of the file
+    lines:pl.DataFrame    # Its rows as text
+)->dict:                  # `city`; empty where no code says it
+    "The city that a publisher's code of a place means."
+    column, codes, city = CITY_CODES.get(profile.name, ('', (), ''))
+    return {'city':city} if column in lines.columns and lines[column].is_in(codes).all() else {}
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #5a91f8f9
 def look(
@@ -107,6 +121,7 @@ def look(
     names = [c for c in table.lines.columns if c[:1] != '#']
     profile = find_profile([*names, *start.names])
     base = profile_mapping(profile, names) if profile else {}
+    if profile: base |= city_by_code(profile, table.lines)
     airbase = airbase_mapping(Path(path).name) if hours else {}
     shape = {k: v for k, v in shape.items() if k != 'delimiter' or 'header' in shape}
     known = merged(merged(merged(shape, base), airbase), given)

@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
            'AIRNOW_COLUMNS', 'AQOBS_NAMES', 'AQOBS', 'AIRNOW', 'SENSOR_NETWORKS', 'CHINA', 'OWN', 'SETS', 'OPENAQ',
-           'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS',
-           'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts', 'column_meaning', 'Publisher', 'find_profile',
-           'present', 'present_columns', 'profile_mapping']
+           'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'MADRID_CODES', 'HOURS_BESIDE', 'CITY_CODES',
+           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_name', 'plain_parameter', 'can_be', 'Meaning',
+           'set_aside', 'cuts', 'column_meaning', 'Publisher', 'find_profile', 'present', 'present_columns',
+           'profile_mapping']
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #80555458
 import re
+import unicodedata
 from typing import NamedTuple
 
 from ..core import parameter_name, unit_factor, unit_name, Unusable
@@ -25,6 +27,14 @@ ALSO = {'ozon':'o3', 'ozono':'o3', 'stickstoffdioxid':'no2', 'nitrogenoxides':'n
         'rainfall':'precip', 'precipitation':'precip', 'dew':'dewp', 'airtemp':'temp', 'pm2,5':'pm25', 'pm25':'pm25',
         'pm2.5':'pm25', 'fineparticles':'pm25', 'pm10.0':'pm10', 'temperatur':'temp', 'sulphurdioxide':'so2',
         'sulfurdioxide':'so2', 'nitrogendioxide':'no2', 'carbonmonoxide':'co', 'nitricoxide':'no'}
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #e6e3490a
+def plain_name(
+    name:str   # Of a column
+)->str:        # `city` for `City//Ville`, `validite` for `Validité`
+    "A column's name in small letters, of two languages the first, without accents."
+    first = name.lower().split('//')[0].strip() or name.lower()
+    return ''.join(c for c in unicodedata.normalize('NFKD', first) if not unicodedata.combining(c))
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #d3a6e2f7
 def plain_parameter(
@@ -255,8 +265,29 @@ CITY_TABLES = [
              'zone':'Asia/Kolkata', 'order':'dmy'}},
             "CPCB's stations go by India's clock, each value with its begin and end")]
 
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #0cf0cb8a
+MADRID_CODES = {'1':'so2', '6':'co', '7':'no', '8':'no2', '9':'pm25', '10':'pm10', '12':'nox', '14':'o3'}
+HOURS_BESIDE = [
+    Publisher('madrid', ['ESTACION', 'MAGNITUD', 'ANO', 'MES', 'DIA', 'H01', 'V01', 'H24'],
+            {'country':'ES', 'site':['PROVINCIA', 'MUNICIPIO', 'ESTACION'], 'is_monitor':True,
+             'time':{'column':['ANO', 'MES', 'DIA', 'hour'], 'stamp':'end', 'zone':'Europe/Madrid', 'period_min':60},
+             'parameters':MADRID_CODES, 'quality':{'quality flag':{'valid':['V'], 'invalid':['N']}},
+             'ignore':['PUNTO_MUESTREO'],
+             'rows':{'parameter':'MAGNITUD', 'value':'value', 'units':{
+                 **{p: 'mg/m³' if p == 'co' else 'µg/m³' for p in MADRID_CODES.values()}}}},
+            "Madrid names an hour by its end (H01 is 00:00 to 01:00), in µg/m³, CO in mg/m³"),
+    Publisher('naps', ['Pollutant//Polluant', 'NAPS ID//*', 'Date//Date', 'H01//H01', 'H24//H24'],
+            {'country':'CA', 'is_monitor':True, 'missing':[-999],
+             'time':{'column':['Date//Date', 'hour'], 'stamp':'end', 'period_min':60},
+             'rows':{'parameter':'Pollutant//Polluant', 'value':'value'}},
+            "NAPS names an hour by its end, in local standard time; -999 is no value")]
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #8c69a94f
+CITY_CODES = {'madrid':('MUNICIPIO', ('79', '079'), 'Madrid')}   # Column, its only codes, the city
+
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #ad6fad19
-PROFILES = [*EEA, *AQS, *AIRNOW, *SENSOR_NETWORKS, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *CITY_TABLES]
+PROFILES = [*EEA, *AQS, *AIRNOW, *SENSOR_NETWORKS, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *CITY_TABLES,
+            *HOURS_BESIDE]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #ce2ef929
 def find_profile(
