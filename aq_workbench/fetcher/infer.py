@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EVIDENCE', 'INSTRUMENT_COLUMN', 'medians', 'number_part', 'wide_part', 'stated', 'gap_part', 'long_part',
-           'known_name', 'nameless_part', 'evidence_values', 'stamp_part', 'zone_part', 'instrument_part',
-           'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping', 'city_words',
-           'column_list', 'encoding_of', 'ukair_inferred']
+           'known_name', 'nameless_part', 'evidence_values', 'stamp_part', 'denied_zone', 'zone_part',
+           'instrument_part', 'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping',
+           'city_words', 'column_list', 'encoding_of', 'ukair_inferred']
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #66b38add
 import re
@@ -16,7 +16,8 @@ from typing import NamedTuple
 import polars as pl
 
 from ..core import parameter_name, Unusable
-from .clocks import edges_mark, EXPECTED, marked_end, minutes_words, time_kind, zone_of
+from .clocks import edges_mark, EXPECTED, marked_end, minutes_words, summer_traces, time_kind
+from .clocks import zone_of
 from .containers import plain_bytes
 from .contents import flow, joined, merged, missing_part, number_share, Part
 from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_NAMES, value_rows
@@ -196,6 +197,17 @@ def stamp_part(
                    ('time: {stamp: start}', 'time: {stamp: end}'))
     return Part(questions=(ask,), understood={'stamp':'?'})
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #42f05693
+def denied_zone(
+    seen:Seen,              # A file
+    values:pl.DataFrame     # Of `evidence_values`
+)->str:                     # Why; empty where nothing speaks against it
+    "Why the publisher's clock is not that of a file."
+    said = seen.profile.mapping.get('time', {}).get('zone') if seen.profile else None
+    if not said or said != seen.known.get('time', {}).get('zone'): return ''
+    kind, why = summer_traces(values['#wall'], said)
+    return why if kind == 'fixed' else ''
+
 # %% ../../nbs/03_fetcher/26_infer.ipynb #cb1e7067
 def zone_part(
     seen:Seen,               # A file
@@ -204,7 +216,9 @@ def zone_part(
     place:str|None           # The clock of the place; None where it is not known
 )->Part:
     "Whose clock the stamps show, or a question."
-    if said := seen.known.get('time', {}).get('zone'): return Part({'time':{'zone':said}}, (), (), {'zone':said})
+    denied = denied_zone(seen, values)
+    if not denied and (said := seen.known.get('time', {}).get('zone')):
+        return Part({'time':{'zone':said}}, (), (), {'zone':said})
     if clock.rows['#moment'].null_count() == 0:
         epoch = clock.rows['#wall'].null_count() > 0
         return Part(understood={'zone':'UTC, seconds since 1970' if epoch else 'each stamp names its offset'})

@@ -16,9 +16,10 @@ import polars as pl
 
 from ..core import Unusable
 from .clocks import even_order, minutes_words, spacing_min, stamp_format, time_choices
-from .contents import is_code, joined, merged, names_parameters, number_share, Part, Question, VALUE_NAMES
+from .contents import is_code, joined, merged, names_parameters, number_share, Part
+from .contents import Question, VALUE_NAMES
 from .dialect import FAR, numbered_lines, read_text
-from .profiles import CITY_CODES, column_meaning, EEA_CODES, find_profile, plain_name
+from .profiles import CITY_CODES, column_meaning, EEA_CODES, find_profile, bare_header
 from .profiles import profile_mapping, Publisher
 from .shapes import Beginning, find_start, HOUR_COLUMN, hours_beside, shaped_table
 from .stamps import read_stamps, stamp_text, Time, typical_gaps
@@ -47,7 +48,7 @@ def like(
     name:str              # Of a column
 )->bool:
     "Whether a name is like one of some patterns."
-    return any(re.search(p, plain_name(name)) for p in patterns)
+    return any(re.search(p, bare_header(name)) for p in patterns)
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #ee884046
 def station_columns(

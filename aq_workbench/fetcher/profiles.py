@@ -6,7 +6,7 @@
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
            'AIRNOW_COLUMNS', 'AQOBS_NAMES', 'AQOBS', 'AIRNOW', 'SENSOR_NETWORKS', 'CHINA', 'OWN', 'SETS', 'OPENAQ',
            'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'MADRID_CODES', 'HOURS_BESIDE', 'CITY_CODES',
-           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_name', 'plain_parameter', 'can_be', 'Meaning',
+           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'bare_header', 'plain_parameter', 'can_be', 'Meaning',
            'set_aside', 'cuts', 'column_meaning', 'Publisher', 'find_profile', 'present', 'present_columns',
            'profile_mapping']
 
@@ -29,7 +29,7 @@ ALSO = {'ozon':'o3', 'ozono':'o3', 'stickstoffdioxid':'no2', 'nitrogenoxides':'n
         'sulfurdioxide':'so2', 'nitrogendioxide':'no2', 'carbonmonoxide':'co', 'nitricoxide':'no'}
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #e6e3490a
-def plain_name(
+def bare_header(
     name:str   # Of a column
 )->str:        # `city` for `City//Ville`, `validite` for `Validité`
     "A column's name in small letters, of two languages the first, without accents."
@@ -276,7 +276,7 @@ HOURS_BESIDE = [
              'rows':{'parameter':'MAGNITUD', 'value':'value', 'units':{
                  **{p: 'mg/m³' if p == 'co' else 'µg/m³' for p in MADRID_CODES.values()}}}},
             "Madrid names an hour by its end (H01 is 00:00 to 01:00), in µg/m³, CO in mg/m³"),
-    Publisher('naps', ['Pollutant//Polluant', 'NAPS ID//*', 'Date//Date', 'H01//H01', 'H24//H24'],
+    Publisher('naps', ['Pollutant//Polluant', 'naps id//*', 'Date//Date', 'H01//H01', 'H24//H24'],
             {'country':'CA', 'is_monitor':True, 'missing':[-999],
              'time':{'column':['Date//Date', 'hour'], 'stamp':'end', 'period_min':60},
              'rows':{'parameter':'Pollutant//Polluant', 'value':'value'}},

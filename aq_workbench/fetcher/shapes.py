@@ -17,7 +17,7 @@ from ..core import UNITS, Unusable
 from .clocks import KINDS_OF_TIME
 from .dialect import bad_lines, DELIMITERS, FAR, fields, numbered_lines, read_table, read_text
 from .dialect import Table, text_columns, unique_names
-from .profiles import AIRNOW_COLUMNS, can_be, plain_name
+from .profiles import AIRNOW_COLUMNS, can_be, bare_header
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #083559b6
 def line_delimiter(
@@ -139,7 +139,7 @@ def hours_in(
     "The columns that are called by the same word and the hours of a day."
     groups = {}
     for c in names:
-        if (m := re.match(pattern, plain_name(c))): groups.setdefault(m[1], {})[c] = int(m[2])
+        if (m := re.match(pattern, bare_header(c))): groups.setdefault(m[1], {})[c] = int(m[2])
     return [g for g in groups.values() if sorted(g.values()) in (list(range(24)), list(range(1, 25)))]
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #a002e2ad

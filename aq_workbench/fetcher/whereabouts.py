@@ -16,7 +16,7 @@ import polars as pl
 from ..core import City, city_at, find_city, Missing, names_city
 from .contents import flow, joined, Part, Question
 from .look import look, names_in, PLACE_COLUMNS, Seen, SITE_COLUMNS
-from .profiles import plain_name
+from .profiles import bare_header
 from .stamps import known_zone
 
 # %% ../../nbs/03_fetcher/25_whereabouts.ipynb #60e1e1ab
@@ -27,7 +27,7 @@ def site_column(
     "The column that names the station."
     few = lines.height/2 if lines.height > 8 else lines.height
     usable = [c for c in free if lines[c].n_unique() <= few and lines[c].null_count() < lines.height/2]
-    return next((c for p in SITE_COLUMNS for c in usable if re.search(p, plain_name(c))), None)
+    return next((c for p in SITE_COLUMNS for c in usable if re.search(p, bare_header(c))), None)
 
 # %% ../../nbs/03_fetcher/25_whereabouts.ipynb #e75a10a6
 def cities_named(
@@ -47,7 +47,7 @@ def place_columns(
     free:list[str]        # Columns that may say a place
 )->dict[str, str]:        # As `place` of a mapping has it
     "The columns that say where a row was measured."
-    named = {k: next((c for c in free if re.search(p, plain_name(c))), None) for k, p in PLACE_COLUMNS.items()}
+    named = {k: next((c for c in free if re.search(p, bare_header(c))), None) for k, p in PLACE_COLUMNS.items()}
     texts = {k: lines[c].drop_nulls().unique().to_list() for k, c in named.items() if c}
     numbers = {k: pl.Series(t).cast(pl.Float64, strict=False) for k, t in texts.items() if k in ('lat', 'lon')}
     def is_zone(z):
