@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PLACE_COLUMNS', 'SITE_COLUMNS', 'PERIOD_COLUMN', 'Seen', 'names_in', 'like', 'station_columns', 'airbase_mapping',
-           'city_by_code', 'look', 'Clock', 'period_part', 'file_clock', 'several_periods', 'whole_minutes',
-           'with_even_order']
+           'preamble_mapping', 'city_by_code', 'look', 'Clock', 'period_part', 'file_clock', 'several_periods',
+           'whole_minutes', 'with_even_order']
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #653d7a5e
 import re
@@ -18,7 +18,7 @@ from ..core import Unusable
 from .clocks import even_order, minutes_words, spacing_min, stamp_format, time_choices
 from .contents import is_code, joined, merged, names_parameters, number_share, Part
 from .contents import Question, VALUE_NAMES
-from .dialect import FAR, numbered_lines, read_text
+from .dialect import FAR, fields, numbered_lines, read_text
 from .profiles import CITY_CODES, column_meaning, EEA_CODES, find_profile, bare_header
 from .profiles import profile_mapping, Publisher
 from .shapes import Beginning, find_start, HOUR_COLUMN, hours_beside, shaped_table
@@ -94,6 +94,19 @@ def airbase_mapping(
             'licence':'CC BY 4.0', 'is_monitor':True, 'time':{'stamp':'start'},
             'quality':{'quality flag':{'valid':['1', '2', '3', '4']}}}
 
+# %% ../../nbs/03_fetcher/24_look.ipynb #f2bd1423
+def preamble_mapping(
+    before:list[str],   # The lines before the header
+    delimiter:str       # What stands between two fields
+)->dict:                # lat, lon and the zone, as a mapping has them; without what is not there
+    "What two lines before the header say, names and values."
+    pairs = [dict(zip(fields(a, delimiter), fields(b, delimiter))) for a, b in zip(before, before[1:])]
+    said = next((p for p in pairs if {'latitude', 'longitude'} <= {*p}), {})
+    found = {k: float(said[name]) for k, name in (('lat', 'latitude'), ('lon', 'longitude')) if name in said}
+    hours = float(said.get('utc_offset_seconds') or 'nan')/3600
+    if hours % 1: return found
+    return {**found, 'time':{'zone':f'Etc/GMT{-hours:+.0f}' if hours else 'UTC'}}
+
 # %% ../../nbs/03_fetcher/24_look.ipynb #657f29a1
 def city_by_code(
     profile:Publisher,    # Of the file
@@ -125,6 +138,7 @@ def look(
     if profile: base |= city_by_code(profile, table.lines)
     airbase = airbase_mapping(Path(path).name) if hours else {}
     shape = {k: v for k, v in shape.items() if k != 'delimiter' or 'header' in shape}
+    base = merged(base, preamble_mapping(before, start.delimiter))
     known = merged(merged(merged(shape, base), airbase), given)
     return Seen(Path(path).name, table.lines, start, before, known, profile, city)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NUMBER_FIELD', 'SHAPE_KEYS', 'HOUR_COLUMN', 'FLAG_COLUMN', 'line_delimiter', 'is_data', 'is_units', 'Beginning',
-           'nameless_columns', 'find_start', 'unfolded', 'shaped_table', 'hours_in', 'hours_beside']
+           'nameless_columns', 'is_preamble', 'find_start', 'unfolded', 'shaped_table', 'hours_in', 'hours_beside']
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #4ab242a2
 import re
@@ -71,6 +71,14 @@ def nameless_columns(
     if dated and n == 25: return ['date', *(f'hour {h:02}' for h in range(24))]
     return [f'column {i}' for i in range(1, n + 1)]
 
+# %% ../../nbs/03_fetcher/22_shapes.ipynb #3c299c2d
+def is_preamble(
+    rows:list[list[str]],   # A row of data and the next few
+    n:int                   # Fields that most lines have
+)->bool:
+    "Whether a row stands before the table's own header."
+    return len(rows[0]) != n and any(len(r) == n and not is_data(r) for r in rows[1:])
+
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #690889f0
 def find_start(
     lines:pl.DataFrame,          # `#line` and `text`, the first lines of a file
@@ -81,7 +89,7 @@ def find_start(
     d, n = (delimiter, 0) if delimiter else line_delimiter(texts)
     rows = [fields(t, d) for t in texts]
     n = n or max(map(len, rows))
-    first = next((i for i, r in enumerate(rows) if len(r) >= n and is_data(r)), 1)
+    first = next((i for i, r in enumerate(rows) if len(r) >= n and is_data(r) and not is_preamble(rows[i:i+3], n)), 1)
     line = lambda i: lines['#line'][i] - 1
     if first == 0: return Beginning(d, names := nameless_columns(rows[0]), line(0), names, [])
     units = rows[first - 1] if first > 1 and is_units(rows[first - 1]) else []

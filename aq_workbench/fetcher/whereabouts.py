@@ -95,6 +95,8 @@ def city_part(
     if known.get('city') or place.get('city'): return Part()
     if seen.city: return Part({'city':seen.city}, (f'the city is {seen.city}, as was asked for',))
     near = cities_near(seen.lines, place)
+    at = city_at(known['lat'], known['lon']) if {'lat', 'lon'} <= {*known} else None
+    if at: near = Counter([(at.name, at.country)])
     if len(near) == 1:
         (name, country), = near
         return Part({'city':name, 'country':country}, (f'the city is {name}: its coordinates lie there',))
