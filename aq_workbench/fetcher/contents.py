@@ -74,9 +74,9 @@ def is_code(
 PARAMETER_COLUMN = (r'param|pollutant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
                     r'quantity')
 NO_PARAMETER = r'country|state|city|county|region|station|site|agency|qualifier|method|unit'
-VALUE_NAMES = [r'^(value|values|val|wert|valor|v)$',
-                 r'concentration|^conc$|^measurement$|sample.measurement|arithmetic.mean',
-                 r'reading|result|^mean$|average|^avg$|observation|^obs$|amount|measure']
+VALUE_NAMES = [r'^(value|values|val|wert|messwert|valor|valeur|v)$',
+                 r'concentration|^(raw )?conc\.?$|^measurement$|sample.measurement|arithmetic.mean',
+                 r'reading|result|registro|^mean$|average|^avg$|observation|^obs$|amount|measure']
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #0d29cb28
 def names_parameters(

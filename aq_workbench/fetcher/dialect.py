@@ -181,6 +181,8 @@ def text_columns(
     if padded(lines['text'], delimiter):
         text = pl.all().str.strip_chars()
         rows = rows.with_columns(pl.when(text != '').then(text).name.keep())
+    quoted = [c for c in rows.columns if (rows[c].first(ignore_nulls=True) or '').startswith("'")]
+    rows = rows.with_columns(pl.col(quoted).str.replace("^'(.*)'$", '$1'))
     idle = [c for c, name in zip(rows.columns, header) if not name and rows[c].null_count() == rows.height]
     return rows.drop(idle).with_columns(lines['#line'][1:])
 

@@ -142,12 +142,13 @@ def nameless_part(
                        "say which does in a mapping file: columns: {C: {parameter: pm25}}")
     hint = next((p for w in re.split(r'[_\W]+', seen.name) if (p := plain_parameter(w))), None)
     likely = [hint] if hint else ['pm25', 'pm10', *(['no2', 'o3'] if not best.lower().startswith('pm') else [])]
-    size = medians(seen.lines, [best], Marks())[best]
+    marks, written_so = number_part(seen, [best])
+    size = medians(seen.lines, [best], marks)[best]
     why = f"its name may say {hint}" if hint else f'its median is {size:.4g}' if size is not None else ''
     units = ['µg/m³', 'ppb'] if hint in PER_GAS else ['µg/m³']
     answers = tuple(flow({'columns':{best:{'parameter':p, 'unit':u}}}) for p in likely for u in units)
     ask = Question('columns', f'What does the column {best} hold, and in which unit?', why, answers)
-    return joined(Part(questions=(ask,)), gap_part(seen, {best:''}))
+    return joined(Part(questions=(ask,)), written_so, gap_part(seen, {best:''}))
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #64d4bfaa
 def evidence_values(

@@ -19,10 +19,11 @@ from .clocks import even_order, minutes_words, spacing_min, stamp_format, time_c
 from .contents import is_code, joined, merged, names_parameters, number_share, Part
 from .contents import Question, VALUE_NAMES
 from .dialect import FAR, fields, numbered_lines, read_text
-from .profiles import CITY_CODES, column_meaning, EEA_CODES, find_profile, bare_header
-from .profiles import profile_mapping, Publisher
+from .profiles import CITY_CODES, column_meaning, EEA_CODES, find_profile, profile_mapping
+from .profiles import Publisher
 from .shapes import Beginning, find_start, HOUR_COLUMN, hours_beside, shaped_table
 from .stamps import read_stamps, stamp_text, Time, typical_gaps
+from .values import bare_header
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #a2136483
 class Seen(NamedTuple):
@@ -74,11 +75,14 @@ def station_columns(
 PLACE_COLUMNS = {'city': r'^(city|city[ _]?name|town|stadt|ciudad|ville|municipality)$',
                  'country': r'^(country|country[ _]?code|country_iso|iso2?)$', 'lat': r'^(site[ _]?)?lat(itude)?$',
                  'lon': r'^(site[ _]?)?(lon|lng|long|longitude)$', 'tz': r'^(timezone|tz|time[ _]zone|tz_?name)$',
-                 'location': r'^(location|site|station|sensor)[ _]?name$|^name$', 'is_monitor': r'^is_?monitor$'}
+                 'location': r'^(location|site|station|sensor)[ _]?name$|^name$|^nom[ _-](site|station)$|^측정소명$',
+                 'is_monitor': r'^is_?monitor$'}
 SITE_COLUMNS = [r'^(station|site|location|monitor|sensor|device|sensors|node|naps)[ _]?(id|code|no|num|number|index)$',
-                r'^aqs[ _]?(id|code)$|sampling_?point$|^code$|^eoi',
+                r'^aqs[ _]?(id|code)$|sampling_?point$|^code$|^eoi|^측정소코드$|'
+                r'^(code|id|codigo)[ _-](site|station|estacion)$',
                 r'^(station|site|location|monitor|sensor|device|node)s?$',
-                r'^(station|site|location|monitor|sensor|device)[ _]?name$|^(place|name|ort|estacion|messstelle)$',
+                r'^(station|site|location|monitor|sensor|device)[ _]?name$|'
+                r'^(place|name|ort|estacion|messstelle|nom[ _-](site|station)|측정소명)$',
                 r'station|site|location']
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #d6981e73
@@ -102,6 +106,7 @@ def preamble_mapping(
     "What two lines before the header say, names and values."
     pairs = [dict(zip(fields(a, delimiter), fields(b, delimiter))) for a, b in zip(before, before[1:])]
     said = next((p for p in pairs if {'latitude', 'longitude'} <= {*p}), {})
+    said = {k: v for k, v in said.items() if re.fullmatch(r'-?\d+(\.\d+)?', v)}
     found = {k: float(said[name]) for k, name in (('lat', 'latitude'), ('lon', 'longitude')) if name in said}
     hours = float(said.get('utc_offset_seconds') or 'nan')/3600
     if hours % 1: return found

@@ -6,9 +6,8 @@
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
            'AIRNOW_COLUMNS', 'AQOBS_NAMES', 'AQOBS', 'AIRNOW', 'SENSOR_NETWORKS', 'CHINA', 'OWN', 'SETS', 'OPENAQ',
            'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'MADRID_CODES', 'HOURS_BESIDE', 'CITY_CODES',
-           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'bare_header', 'plain_parameter', 'can_be', 'Meaning',
-           'set_aside', 'cuts', 'column_meaning', 'Publisher', 'find_profile', 'present', 'present_columns',
-           'profile_mapping']
+           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts',
+           'column_meaning', 'Publisher', 'find_profile', 'present', 'present_columns', 'profile_mapping']
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #80555458
 import re
@@ -20,21 +19,13 @@ from ..core import parameter_name, unit_factor, unit_name, Unusable
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #1c72e021
 BRACKET = re.compile(r'[(\[{]([^)\]}]*)[)\]}]')
 NOISE = re.compile(r'\b(particulate matter|particulates?|hourly|measured|means?|average|avg|concentrations?|conc|'
-                   r'values?|raw|ambient|outdoor|level|gt|lc|ref|sample|air|1h|atm|sensor)\b')
+                   r'values?|raw|ambient|outdoor|principal|level|gt|lc|ref|sample|air|1h|atm|sensor)\b')
 ALSO = {'ozon':'o3', 'ozono':'o3', 'stickstoffdioxid':'no2', 'nitrogenoxides':'nox', 'nitrogenoxide':'no', 'no²':'no2',
         'rhum':'rh', 'humi':'rh', 'hum':'rh', 'relhum':'rh', 'relhumidity':'rh', 't':'temp', 'barpr':'pres',
         'press':'pres', 'wdir':'wd', 'winddir':'wd', 'winddirection':'wd', 'windspeed':'ws', 'wspd':'ws',
         'rainfall':'precip', 'precipitation':'precip', 'dew':'dewp', 'airtemp':'temp', 'pm2,5':'pm25', 'pm25':'pm25',
         'pm2.5':'pm25', 'fineparticles':'pm25', 'pm10.0':'pm10', 'temperatur':'temp', 'sulphurdioxide':'so2',
         'sulfurdioxide':'so2', 'nitrogendioxide':'no2', 'carbonmonoxide':'co', 'nitricoxide':'no'}
-
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #e6e3490a
-def bare_header(
-    name:str   # Of a column
-)->str:        # `city` for `City//Ville`, `validite` for `Validité`
-    "A column's name in small letters, of two languages the first, without accents."
-    first = name.lower().split('//')[0].strip() or name.lower()
-    return ''.join(c for c in unicodedata.normalize('NFKD', first) if not unicodedata.combining(c))
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #d3a6e2f7
 def plain_parameter(
@@ -70,7 +61,7 @@ ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a
                    r'time|measured$)(?![a-z])',
          'statistic': r'(?<![a-z])(max(imum)?|min(imum)?|std|sd|median|variance|percentile)(?![a-z])',
          'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|'
-                 r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])'}
+                 r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])|gleitend|tagesmittel|(8|acht)-?stunden'}
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #311b7a5b
 def set_aside(
@@ -93,11 +84,15 @@ def column_meaning(
     name:str   # Of a column
 )->Meaning:
     "What a column's name says of its values."
+    if (last := re.search(r' in (\S+)$', name)) and (found := column_meaning(name[:last.start()])).parameter:
+        if can_be(found.parameter, last[1]): return found._replace(unit=last[1])
     aside, bare = set_aside(name), BRACKET.sub(' ', re.sub(r'<[^>]+>', '', name)).strip()
     for whole in (re.sub(r'<[^>]+>', '', name), bare):
         if found := plain_parameter(whole):
             unit = next((u for u in BRACKET.findall(name) if can_be(found, u)), '')
             return Meaning(found, unit, aside)
+    for inner in re.findall(r'^[^\d(]+\s\(([^)]*)\)', name):
+        if found := plain_parameter(unicodedata.normalize('NFKC', inner)): return Meaning(found, '', aside)
     for head, tail in cuts(bare) if BRACKET.sub('', name).strip() else []:
         if (found := plain_parameter(head)) and can_be(found, tail): return Meaning(found, tail, aside)
     for head, tail in [*cuts(bare), *((t, h) for h, t in cuts(bare))]:
@@ -211,7 +206,11 @@ SETS = [
     Publisher('us-embassy', ['Site', 'Parameter', 'Date (LST)', 'Value', 'Unit', 'Duration', 'QC Name'],
             {'site':'Site', 'time':{'column':'Date (LST)', 'stamp':'start', 'period_min':60}, 'missing':[-999],
              'rows':{'parameter':'Parameter', 'value':'Value', 'unit':'Unit'}, 'is_monitor':True},
-            'the US Department of State stamps the beginning of an hour of local standard time')]
+            'the US Department of State stamps the beginning of an hour of local standard time'),
+    Publisher('us-embassy-airnow', ['Site', 'Parameter', 'Date (LT)', 'Raw Conc.', 'Conc. Unit', 'QC Name'],
+            {'site':'Site', 'time':{'column':'Date (LT)', 'stamp':'start', 'period_min':60}, 'missing':[-999],
+             'rows':{'parameter':'Parameter', 'value':'Raw Conc.', 'unit':'Conc. Unit'}, 'is_monitor':True},
+            'AirNow stamps the beginning of an hour of local time')]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #3069cd95
 OPENAQ = [

@@ -17,7 +17,8 @@ from ..core import UNITS, Unusable
 from .clocks import KINDS_OF_TIME
 from .dialect import bad_lines, DELIMITERS, FAR, fields, numbered_lines, read_table, read_text
 from .dialect import Table, text_columns, unique_names
-from .profiles import AIRNOW_COLUMNS, can_be, bare_header
+from .profiles import AIRNOW_COLUMNS, can_be
+from .values import bare_header
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #083559b6
 def line_delimiter(
@@ -38,7 +39,7 @@ def is_data(
     row:list[str]   # The fields of a line
 )->bool:
     "Whether a line holds values."
-    full = [f for f in row if f]
+    full = [f.strip("'") for f in row if f.strip("'")]
     timed = any(re.match(p, f) for f in full for p in KINDS_OF_TIME.values())
     return bool(full) and (timed or sum(bool(re.match(NUMBER_FIELD, f)) for f in full) > len(full)/2)
 

@@ -16,8 +16,8 @@ import polars as pl
 from ..core import City, city_at, find_city, Missing, names_city
 from .contents import flow, joined, Part, Question
 from .look import look, names_in, PLACE_COLUMNS, Seen, SITE_COLUMNS
-from .profiles import bare_header
 from .stamps import known_zone
+from .values import bare_header
 
 # %% ../../nbs/03_fetcher/25_whereabouts.ipynb #60e1e1ab
 def site_column(
