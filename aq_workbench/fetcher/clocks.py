@@ -57,7 +57,8 @@ def time_kind(
     return next((k for k in within if re.search(NAMED_TIMES[k], name.lower())), '') if whole else ''
 
 # %% ../../nbs/03_fetcher/21_clocks.ipynb #5f31cc6b
-BEGIN_WORD = r'(?<![a-z])(begin|begins|beginning|start|starts|starting|from|debut|inicio|beginn)(?![a-z])|datetimebegin|(?<=time)start'
+BEGIN_WORD = (r'(?<![a-z])(begin|begins|beginning|start|starts|starting|from|debut|inicio|beginn)(?![a-z])|'
+              r'datetimebegin|(?<=time)start')
 END_WORD = r'(?<![a-z])(end|ends|ending|to|until|till|fin|ende)(?![a-z])|datetimeend|(?<=time)end'
 def name_rank(
     name:str   # Of a column that tells the time

@@ -71,7 +71,7 @@ def is_code(
     return bool(full.str.contains(r'^\d+$').all() and full.str.contains(r'^0\d+$').any())
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #c9b49b8c
-PARAMETER_COLUMN = (r'param|pollutant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
+PARAMETER_COLUMN = (r'param|pollutant|polluant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
                     r'quantity')
 NO_PARAMETER = r'country|state|city|county|region|station|site|agency|qualifier|method|unit'
 VALUE_NAMES = [r'^(value|values|val|wert|messwert|valor|valeur|v)$',
@@ -215,12 +215,14 @@ def unit_part(
         fits = typical[name] is None or low <= typical[name] <= high
         (asked if gas or not fits else usual).append(name)
     mapping, choices = {}, [(n, likely_units(wanted[n], typical[n])) for n in asked]
+    small = any(some[0] == 'ppm' for n, some in choices if wanted[n] != 'co')
+    choices = [(n, sorted(some, key=lambda u: u != 'ppm') if small else some) for n, some in choices]
     for n in usual: mapping = merged(mapping, say(n, UNITS[wanted[n]]))
     units = ', '.join(dict.fromkeys(UNITS[wanted[n]] for n in usual))
     assumed = (f"{', '.join(usual)}: no unit is stated, taken in {units}",)*bool(usual)
     if not asked: return Part(mapping, assumed)
     sizes = ', '.join(f'{n} has a median of {typical[n]:.4g}' for n in asked if typical[n] is not None)
-    most = max(len(some) for _, some in choices)
+    most = max(len(some) for _, some in choices) if len(choices) == 1 else 2
     ways = [{n: some[min(i, len(some) - 1)] for n, some in choices} for i in range(most)]
     def words(way):
         said = {}

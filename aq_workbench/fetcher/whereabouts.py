@@ -103,7 +103,9 @@ def city_part(
     named = seen.lines[site[0]].drop_nulls().unique().to_list() if len(site) == 1 else []
     if len(named) == 1 and city_hints(named) == named:
         return Part({'city':named[0]}, (f'the city is {named[0]}: its station is called so',))
-    hints = [n for (n, _), _ in near.most_common(5)] or city_hints([seen.name, *seen.before, *named[:20]])[:3]
+    located = seen.lines[place['location']].drop_nulls().unique().to_list() if place.get('location') else []
+    texts = [seen.name, *seen.before, *named[:20], *located[:20]]
+    hints = [n for (n, _), _ in near.most_common(5)] or city_hints(texts)[:3]
     why = f"its coordinates lie in {', '.join(f'{n} ({k})' for (n, _), k in near.most_common(5))}" if near else \
         f"{hints[0]} stands in the file or its name" if hints else ''
     return Part(questions=(Question('city', 'In which city was it measured?', why,
