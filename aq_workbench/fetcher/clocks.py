@@ -305,7 +305,7 @@ def zone_of(
     if local and not shifts(datetime(2023, 1, 1), datetime(2023, 12, 31), place):
         return Settled(place, f'{local.strip()[:50]!r} is local time, and {place} has no summer time')
     if any(re.search(r'(?<![a-z])lst(?![a-z])|standard time', t.lower()) for t in texts):
-        return Settled(fixed, f'local standard time, says the file; {place} keeps {fixed}')
+        return Settled(fixed, f'local standard time is stated; {place} keeps {fixed}')
     kind, why = summer_traces(walls, place)
     options = list(dict.fromkeys({'wall':[place], 'fixed':['UTC', fixed]}.get(kind, ['UTC', place, fixed])))
     if len(options) == 1: return Settled(options[0], why or f'{place} is UTC all year')

@@ -71,8 +71,8 @@ def is_code(
     return bool(full.str.contains(r'^\d+$').all() and full.str.contains(r'^0\d+$').any())
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #c9b49b8c
-PARAMETER_COLUMN = (r'param|pollutant|polluant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
-                    r'quantity')
+PARAMETER_COLUMN = (r'param|pollutant|polluant|species|component|analyte|variable|measurand|indicator|substance|type|'
+                    r'metric|quantity')
 NO_PARAMETER = r'country|state|city|county|region|station|site|agency|qualifier|method|unit'
 VALUE_NAMES = [r'^(value|values|val|wert|messwert|valor|valeur|v)$',
                  r'concentration|^(raw )?conc\.?$|^measurement$|sample.measurement|arithmetic.mean',
