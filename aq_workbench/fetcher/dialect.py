@@ -82,7 +82,7 @@ def read_text(
     *, encoding:str|None=None  # Its encoding; by default what its bytes show
 )->str:                      # Its text, without a byte order mark
     "The text of a file; an error for one that cannot be read, is empty or is in an unknown encoding."
-    return as_utf8(plain_bytes(path)[0], str(path), encoding=encoding)[0].decode()
+    return as_utf8(plain_bytes(path)[0], Path(path).name, encoding=encoding)[0].decode()
 
 # %% ../../nbs/03_fetcher/04_dialect.ipynb #eab03851
 def fields(
@@ -233,7 +233,7 @@ def read_table(
 )->Table:
     "The rows of a file as text, with the number of their line; those that are cut off or too long lie apart."
     path, (raw, notes) = Path(path), plain_bytes(path)
-    raw, codec = as_utf8(raw, str(path), encoding=encoding)
+    raw, codec = as_utf8(raw, path.name, encoding=encoding)
     text = numbered_lines(raw, skip or 0)
     at, delimiter = find_header(text['text'][:FAR].to_list(), [] if skip is not None else wanted, delimiter=delimiter)
     body = text[at:]
