@@ -22,6 +22,7 @@ from ..core import city_at, city_slug, find_city, Missing, parameter_name, SOURC
 from .dialect import FAR, fields, find_header, need_columns, numbered_lines, read_table
 from .dialect import read_text, Table, text_encoding
 from .batches import assemble
+from .containers import packing
 from .layouts import Batch, Column, Layout, named_columns, PlaceColumns, Rows
 from .places import common_zone, station_places, with_places, yes_no
 from .stamps import Time, Zone
@@ -243,6 +244,7 @@ def first_lines(
     try:
         with open(path, 'rb') as f: raw = f.read(2**16)
     except OSError: raw = b''
+    if packing(raw) != 'text': return numbered_lines(read_text(path))['text'][:FAR].to_list()
     codec = text_encoding(raw[:raw.rfind(b'\n') + 1] or raw) if raw.strip() else ''
     text = raw.decode(codec, errors='replace') if codec else read_text(path)
     return numbered_lines(text)['text'][:FAR].to_list()

@@ -16,8 +16,8 @@ from ..core import Missing, Unusable
 from .batches import assemble
 from .containers import is_table_name, tables_in
 from .contents import flow, merged, Question
-from .dialect import FAR, fields, find_header, need_columns, numbered_lines, read_text
-from .files import CPCB, Mapping, read_cpcb, read_explorer, read_mapped, read_mapping
+from .dialect import FAR, fields, find_header, need_columns
+from .files import CPCB, first_lines, Mapping, read_cpcb, read_explorer, read_mapped, read_mapping
 from .files import read_openair
 from .files import read_uci, read_ukair, read_yaml
 from .infer import infer_mapping, Inferred
@@ -35,7 +35,7 @@ def detect_format(
     path:str|Path   # A file
 )->str:             # uci-beijing, openaq-explorer or cpcb; empty for one that has to be inferred
     "The format with a reader of its own that a header shows."
-    lines = numbered_lines(read_text(path).encode())['text'][:20].to_list()
+    lines = first_lines(path)[:20]
     headers = [{*fields(line, find_header([line])[1])} for line in lines]
     return next((f for header in headers for f, signs in SIGNS.items() if {*signs} <= header), '')
 
@@ -44,7 +44,7 @@ def near_format(
     path:str|Path   # A file
 )->str:             # Empty where no format is near
     "Which format a file nearly is, and what it lacks."
-    lines = numbered_lines(read_text(path))['text'][:1].to_list()
+    lines = first_lines(path)[:1]
     header = [h for line in lines for h in fields(line, find_header([line])[1])]
     lost = {f: [s for s in signs if s not in header] for f, signs in SIGNS.items()}
     near = min(lost, key=lambda f: len(lost[f])/len(SIGNS[f]))

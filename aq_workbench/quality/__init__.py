@@ -5,6 +5,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "rules": ["flag_readings", "misdated", "usable"],
     "catalog": ["Rule", "RULEBOOK", "rules_table", "RULES_VERSION"],
     "findings": ["judge_readings", "severity"],
-    "used": ["CONTEXT", "decide_use", "LOW_COST", "SECOND_ONE", "Used", "used_of", "used_readings", "used_text"],
+    "used": ["CONTEXT", "decide_use", "CHEAPER", "SECOND_ONE", "Used", "used_of", "used_readings", "used_text"],
     "reports": ["quality_report", "report_text"],
 })

@@ -16,7 +16,7 @@ import polars as pl
 from ..core import quoted, Settings, source_lag
 from ..models import add_targets, AqiClassifier, build_features, default_split, evaluate_classifier
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, MIN_HOURS, split, TooLittle, without_flagged
-from ..quality import decide_use, judge_readings, RULES_VERSION, SECOND_ONE, LOW_COST, used_of
+from ..quality import decide_use, judge_readings, RULES_VERSION, SECOND_ONE, CHEAPER, used_of
 from ..store import city_rows, city_written, FeatureStore, JUDGED, READINGS, used_rows
 
 # %% ../../nbs/08_training/00_fit.ipynb #ae5e6e81
@@ -44,7 +44,7 @@ def training_rows(
     decided = decide_use(judge_readings(current), sensors=sensors)
     if current.select(came_on_time().fill_null(False).all()).item(): used = used_of(decided)
     else: used = used_rows(store, city, on_time=True, sensors=sensors, **seen)
-    targets = decided.filter(~pl.col('left_out').is_in([LOW_COST, SECOND_ONE]).fill_null(False))
+    targets = decided.filter(~pl.col('left_out').is_in([CHEAPER, SECOND_ONE]).fill_null(False))
     return TrainingRows(add_targets(build_features(used.rows), targets), used.record)
 
 # %% ../../nbs/08_training/00_fit.ipynb #2f7d9cf4

@@ -17,7 +17,7 @@ import polars as pl
 from ..aqi import CATEGORIES
 from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, Forecaster, HORIZONS, LOOKBACK_H, measured_hours
-from ..quality import CONTEXT, decide_use, judge_readings, SECOND_ONE, LOW_COST
+from ..quality import CONTEXT, decide_use, judge_readings, SECOND_ONE, CHEAPER
 from ..store import city_asof, city_rows, storage_errors, FeatureStore, JUDGED, used_rows
 from ..registry import ModelRegistry
 
@@ -251,7 +251,7 @@ def outcome_rows(
     start = since - timedelta(days=3)
     rows = city_rows(store, city, start=start - CONTEXT, asof=asof).select(JUDGED).collect()
     decided = decide_use(judge_readings(rows), sensors=store.settings.sensors)
-    another = pl.col('left_out').is_in([LOW_COST, SECOND_ONE]).fill_null(False)
+    another = pl.col('left_out').is_in([CHEAPER, SECOND_ONE]).fill_null(False)
     return decided.filter(~another, pl.col('parameter') == 'pm25', pl.col('event_ts') > pl.lit(start).cast(TS))
 
 # %% ../../nbs/08_training/04_forecast.ipynb #83e3ebc9
