@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['HEIGHTS', 'CityOption', 'Given', 'WriteOption', 'Checked', 'with_first_answers', 'check_file', 'understood_table',
-           'first_readings', 'bar', 'shares_measured', 'completeness_table', 'judgement', 'question_lines',
-           'mapping_text', 'write_mapping', 'fetch_line', 'details', 'state_of', 'check_all', 'folder_table', 'go_on',
-           'check']
+           'series_names', 'value_text', 'first_readings', 'bar', 'shares_measured', 'completeness_table', 'rule_words',
+           'judgement', 'question_lines', 'mapping_text', 'write_mapping', 'fetch_line', 'details', 'state_of',
+           'check_all', 'folder_table', 'go_on', 'check']
 
 # %% ../../nbs/16_commands/15_check.ipynb #d101d633
 from pathlib import Path
@@ -24,7 +24,7 @@ from .look import app
 from .printing import plain_table
 from ..core import AqwError, Missing, quoted, typed_path, Unusable
 from ..fetcher import answer_lines, Batch, data_files, detect_format, infer_mapping, Inferred, merged
-from ..fetcher import Question, read_answer, read_file, read_yaml, tables_in, Words
+from ..fetcher import minutes_words, Question, read_answer, read_file, read_yaml, tables_in, Words
 
 # %% ../../nbs/16_commands/15_check.ipynb #cae32afd
 class Checked(NamedTuple):
@@ -77,6 +77,22 @@ def understood_table(
         if text: table.add_row(Text(what), Text(str(text)))
     return table
 
+# %% ../../nbs/16_commands/15_check.ipynb #ee420773
+def series_names(
+    readings:pl.DataFrame   # Of a batch
+)->dict[tuple, str]:        # Parameter and period (min) -> what to call it
+    "The parameters of a file, with their averaging time where it has several."
+    pairs = readings.select('parameter', 'period_min').unique().rows()
+    several = len({m for _, m in pairs}) > 1
+    return {(p, m): f"{p}{f', {minutes_words(m)}' if m else ', under 1 min'}" if several else p for p, m in pairs}
+
+def value_text(
+    value:float,   # Of a reading
+    unit:str       # Its unit
+)->str:
+    "A value with its unit, without powers of ten."
+    return f"{value:,.0f} {unit}" if abs(value) >= 9999.5 else f"{value:.4g} {unit}"
+
 # %% ../../nbs/16_commands/15_check.ipynb #ddb105d7
 def first_readings(
     readings:pl.DataFrame,   # Of a batch
@@ -85,12 +101,13 @@ def first_readings(
     "The first reading of each parameter."
     table = plain_table({'station':'left', 'what':'left', 'value':'right', 'ends (UTC)':'left', 'local':'left'},
                         title='First readings')
+    names = series_names(readings)
     first = readings.filter(pl.col('value').is_not_null()).sort('event_ts').unique(
         ['parameter', 'period_min'], keep='first', maintain_order=True)
     for r in first[:n].iter_rows(named=True):
         local = pl.Series([r['event_ts']]).dt.convert_time_zone(r['tz'] or 'UTC')[0]
-        table.add_row(r['location'], r['parameter'], f"{r['value']:.4g} {r['unit']}", f"{r['event_ts']:%Y-%m-%d %H:%M}",
-                      f'{local:%d %H:%M %Z}')
+        table.add_row(r['location'], names[r['parameter'], r['period_min']], value_text(r['value'], r['unit']),
+                      f"{r['event_ts']:%Y-%m-%d %H:%M}", f'{local:%Y-%m-%d %H:%M %Z}')
     return table
 
 # %% ../../nbs/16_commands/15_check.ipynb #45b0d9eb
@@ -126,7 +143,7 @@ def completeness_table(
     "How much of each series was measured."
     days = (readings['event_ts'].max() - readings['event_ts'].min()).days
     step, word = ('1d', 'day') if days <= 40 else ('1mo', 'month') if days < 1200 else ('1y', 'year')
-    keys = ['location', 'parameter', 'period_min']
+    keys, names = ['location', 'parameter', 'period_min'], series_names(readings)
     begin = (pl.col('event_ts') - pl.duration(minutes='period_min')).dt.convert_time_zone(readings['tz'][0] or 'UTC')
     readings = readings.with_columns(begin=begin.dt.replace_time_zone(None))
     start, end = readings['begin'].dt.truncate(step).min(), readings['begin'].max()
@@ -138,23 +155,37 @@ def completeness_table(
         first = series.row(0, named=True)
         span = (series['event_ts'].max() - series['event_ts'].min()).total_seconds()/60 + first['period_min']
         whole = series['value'].is_not_null().sum()*first['period_min']/span
-        table.add_row(first['location'], first['parameter'], f'{min(whole, 1):.0%}', bar(shares))
+        name = names[first['parameter'], first['period_min']]
+        table.add_row(first['location'], name, f'{min(whole, 1):.0%}', bar(shares))
     if every[n:]: table.add_row(f'{len(every) - n:,} more series', '', '', '')
     return table
+
+# %% ../../nbs/16_commands/15_check.ipynb #5f35d9b5
+def rule_words(
+    flag:str,                # Of a reading
+    parameters:list[str]     # That the file has
+)->str:
+    "A flag with its rule's sentence and limit; the flag alone where the source gave it."
+    from aq_workbench.quality import RULEBOOK
+    if not (rule := RULEBOOK.get(flag)): return flag
+    limits = {p: rule.limits[p] for p in sorted(parameters) if p in rule.limits} if rule.severity != 'info' else {}
+    same = len({*limits.values()}) == 1
+    values = [f'{x:g}' if same else f'{p} {x:g}' for p, x in limits.items()]
+    said = f" (limit {', '.join(dict.fromkeys(values))})" if limits else ''
+    return f"{flag} ({rule.severity}): {rule.sentence}{said}"
 
 # %% ../../nbs/16_commands/15_check.ipynb #adcdafef
 def judgement(
     batch:Batch   # Of a file
 )->Table:
     "How many readings each rule flags, and how many rows were refused, by reason."
-    from aq_workbench.quality import judge_readings, RULEBOOK
+    from aq_workbench.quality import judge_readings
     table = plain_table({'count':'right', 'what':'left'}, title='What would be flagged and refused')
     table.columns[1].no_wrap = False
     flags = judge_readings(batch.readings)['flags'].str.split(';').explode().drop_nulls()
     counts = flags.filter(flags != '').value_counts().sort('count', 'flags', descending=[True, False])
     for flag, n in counts.rows():
-        rule = RULEBOOK.get(flag)
-        table.add_row(f'{n:,}', f"{flag}{f' ({rule.severity}): {rule.sentence}' if rule else ''}")
+        table.add_row(f'{n:,}', rule_words(flag, batch.readings['parameter'].unique()))
     reasons = batch.refused['reason'].value_counts(sort=True).sort('count', 'reason', descending=[True, False])
     for reason, n in reasons.rows()[:12]: table.add_row(f'{n:,}', f'refused: {reason}')
     if not table.row_count: table.add_row('0', 'nothing')

@@ -5,6 +5,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "openaq": ["skew_note"],
     "containers": ["tables_in"],
     "files": ["Batch", "read_yaml", "Words"],
+    "clocks": ["minutes_words"],
     "infer": ["infer_mapping", "Inferred"],
     "contents": ["merged", "Question"],
     "reading": ["answer_lines", "data_files", "detect_format", "read_answer", "read_file", "read_folder",

@@ -64,7 +64,9 @@ def workbook_text(
     name:str     # For the error
 )->tuple[bytes, list[str]]:   # CSV, and what a person should know
     "The first sheet of a workbook that has rows."
-    import fastexcel
+    try: import fastexcel
+    except ModuleNotFoundError as e:
+        raise Missing("reading spreadsheets needs the package fastexcel", "install it, or save the file as CSV") from e
     try: book = fastexcel.read_excel(raw)
     except fastexcel.FastExcelError as e:
         raise Unusable(f"{name} cannot be opened as a spreadsheet: {str(e).splitlines()[0]}", "save it as CSV") from e

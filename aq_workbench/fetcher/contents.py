@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PARAMETER_COLUMN', 'NO_PARAMETER', 'VALUE_NAMES', 'CHANNEL', 'FIRST_OF', 'WEATHER_UNITS', 'SIZES', 'YAML_WORDS',
-           'MARKER', 'NO_DATA', 'Question', 'Part', 'merged', 'joined', 'number_share', 'names_parameters',
+           'MARKER', 'NO_DATA', 'Question', 'Part', 'merged', 'joined', 'number_share', 'is_code', 'names_parameters',
            'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit', 'likely_units',
            'unit_part', 'flow', 'missing_part']
 
@@ -62,13 +62,21 @@ def number_share(
     full = texts.drop_nulls().filter(~texts.drop_nulls().is_in([*MISSING]))
     return full.str.contains(r'^[-+]?[\d.,]*\d([eE][-+]?\d+)?$').mean() if len(full) else 0.
 
+# %% ../../nbs/03_fetcher/23_contents.ipynb #1867226d
+def is_code(
+    texts:pl.Series   # Fields
+)->bool:
+    "Whether a column of digits names something."
+    full = texts.drop_nulls()
+    return bool(full.str.contains(r'^\d+$').all() and full.str.contains(r'^0\d+$').any())
+
 # %% ../../nbs/03_fetcher/23_contents.ipynb #c9b49b8c
-PARAMETER_COLUMN = (r'param|pollutant|species|component|analyte|variable|measurand|indicator|substance|type|metric|'
-                    r'quantity')
+PARAMETER_COLUMN = (r'param|pollutant|polluant|species|component|analyte|variable|measurand|indicator|substance|type|'
+                    r'metric|quantity')
 NO_PARAMETER = r'country|state|city|county|region|station|site|agency|qualifier|method|unit'
-VALUE_NAMES = [r'^(value|values|val|wert|valor|v)$',
-                 r'concentration|^conc$|^measurement$|sample.measurement|arithmetic.mean',
-                 r'reading|result|^mean$|average|^avg$|observation|^obs$|amount|measure']
+VALUE_NAMES = [r'^(value|values|val|wert|messwert|valor|valeur|v)$',
+                 r'concentration|^(raw )?conc\.?$|^measurement$|sample.measurement|arithmetic.mean',
+                 r'reading|result|registro|^mean$|average|^avg$|observation|^obs$|amount|measure']
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #0d29cb28
 def names_parameters(
@@ -90,7 +98,7 @@ def value_rows(
 )->dict:                  # parameter, value, unit; empty for a file of another shape
     "The columns of a file with one value a row."
     parameter = [c for c in free if names_parameters(c, lines[c])]
-    numbers = [c for c in free if c not in parameter and number_share(lines[c]) >= .5]
+    numbers = [c for c in free if c not in parameter and number_share(lines[c]) >= .5 and not is_code(lines[c])]
     if not parameter or not numbers: return {}
     def rank(c): return bool(re.search(PARAMETER_COLUMN, c.lower())), lines[c].str.contains('[a-zA-Z]').any()
     best = max(parameter, key=rank)
@@ -207,12 +215,14 @@ def unit_part(
         fits = typical[name] is None or low <= typical[name] <= high
         (asked if gas or not fits else usual).append(name)
     mapping, choices = {}, [(n, likely_units(wanted[n], typical[n])) for n in asked]
+    small = any(some[0] == 'ppm' for n, some in choices if wanted[n] != 'co')
+    choices = [(n, sorted(some, key=lambda u: u != 'ppm') if small else some) for n, some in choices]
     for n in usual: mapping = merged(mapping, say(n, UNITS[wanted[n]]))
     units = ', '.join(dict.fromkeys(UNITS[wanted[n]] for n in usual))
     assumed = (f"{', '.join(usual)}: no unit is stated, taken in {units}",)*bool(usual)
     if not asked: return Part(mapping, assumed)
     sizes = ', '.join(f'{n} has a median of {typical[n]:.4g}' for n in asked if typical[n] is not None)
-    most = max(len(some) for _, some in choices)
+    most = max(len(some) for _, some in choices) if len(choices) == 1 else 2
     ways = [{n: some[min(i, len(some) - 1)] for n, some in choices} for i in range(most)]
     def words(way):
         said = {}

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
            'AIRNOW_COLUMNS', 'AQOBS_NAMES', 'AQOBS', 'AIRNOW', 'SENSOR_NETWORKS', 'CHINA', 'OWN', 'SETS', 'OPENAQ',
-           'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS',
-           'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts', 'column_meaning', 'Publisher', 'find_profile',
-           'present', 'present_columns', 'profile_mapping']
+           'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'MADRID_CODES', 'HOURS_BESIDE', 'CITY_CODES',
+           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts',
+           'column_meaning', 'Publisher', 'find_profile', 'present', 'present_columns', 'profile_mapping']
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #80555458
 import re
+import unicodedata
 from typing import NamedTuple
 
 from ..core import parameter_name, unit_factor, unit_name, Unusable
@@ -18,7 +19,7 @@ from ..core import parameter_name, unit_factor, unit_name, Unusable
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #1c72e021
 BRACKET = re.compile(r'[(\[{]([^)\]}]*)[)\]}]')
 NOISE = re.compile(r'\b(particulate matter|particulates?|hourly|measured|means?|average|avg|concentrations?|conc|'
-                   r'values?|raw|ambient|outdoor|level|gt|lc|ref|sample|air|1h|atm|sensor)\b')
+                   r'values?|raw|ambient|outdoor|principal|level|gt|lc|ref|sample|air|1h|atm|sensor)\b')
 ALSO = {'ozon':'o3', 'ozono':'o3', 'stickstoffdioxid':'no2', 'nitrogenoxides':'nox', 'nitrogenoxide':'no', 'no²':'no2',
         'rhum':'rh', 'humi':'rh', 'hum':'rh', 'relhum':'rh', 'relhumidity':'rh', 't':'temp', 'barpr':'pres',
         'press':'pres', 'wdir':'wd', 'winddir':'wd', 'winddirection':'wd', 'windspeed':'ws', 'wspd':'ws',
@@ -60,7 +61,7 @@ ASIDE = {'index': r'(?<![a-z])([ci]?aqi|index|nowcast|category|bucket|aqhi)(?![a
                    r'time|measured$)(?![a-z])',
          'statistic': r'(?<![a-z])(max(imum)?|min(imum)?|std|sd|median|variance|percentile)(?![a-z])',
          'mean': r'(?<![0-9a-z])(24|8|12)[ _-]?(h|hrs?|hours?)(?![a-z])|'
-                 r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])'}
+                 r'(?<![a-z])(daily|rolling|running|moving)(?![a-z])|gleitend|tagesmittel|(8|acht)-?stunden'}
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #311b7a5b
 def set_aside(
@@ -83,11 +84,15 @@ def column_meaning(
     name:str   # Of a column
 )->Meaning:
     "What a column's name says of its values."
+    if (last := re.search(r' in (\S+)$', name)) and (found := column_meaning(name[:last.start()])).parameter:
+        if can_be(found.parameter, last[1]): return found._replace(unit=last[1])
     aside, bare = set_aside(name), BRACKET.sub(' ', re.sub(r'<[^>]+>', '', name)).strip()
     for whole in (re.sub(r'<[^>]+>', '', name), bare):
         if found := plain_parameter(whole):
             unit = next((u for u in BRACKET.findall(name) if can_be(found, u)), '')
             return Meaning(found, unit, aside)
+    for inner in re.findall(r'^[^\d(]+\s\(([^)]*)\)', name):
+        if found := plain_parameter(unicodedata.normalize('NFKC', inner)): return Meaning(found, '', aside)
     for head, tail in cuts(bare) if BRACKET.sub('', name).strip() else []:
         if (found := plain_parameter(head)) and can_be(found, tail): return Meaning(found, tail, aside)
     for head, tail in [*cuts(bare), *((t, h) for h, t in cuts(bare))]:
@@ -201,7 +206,11 @@ SETS = [
     Publisher('us-embassy', ['Site', 'Parameter', 'Date (LST)', 'Value', 'Unit', 'Duration', 'QC Name'],
             {'site':'Site', 'time':{'column':'Date (LST)', 'stamp':'start', 'period_min':60}, 'missing':[-999],
              'rows':{'parameter':'Parameter', 'value':'Value', 'unit':'Unit'}, 'is_monitor':True},
-            'the US Department of State stamps the beginning of an hour of local standard time')]
+            'the US Department of State stamps the beginning of an hour of local standard time'),
+    Publisher('us-embassy-airnow', ['Site', 'Parameter', 'Date (LT)', 'Raw Conc.', 'Conc. Unit', 'QC Name'],
+            {'site':'Site', 'time':{'column':'Date (LT)', 'stamp':'start', 'period_min':60}, 'missing':[-999],
+             'rows':{'parameter':'Parameter', 'value':'Raw Conc.', 'unit':'Conc. Unit'}, 'is_monitor':True},
+            'AirNow stamps the beginning of an hour of local time')]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #3069cd95
 OPENAQ = [
@@ -255,8 +264,29 @@ CITY_TABLES = [
              'zone':'Asia/Kolkata', 'order':'dmy'}},
             "CPCB's stations go by India's clock, each value with its begin and end")]
 
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #0cf0cb8a
+MADRID_CODES = {'1':'so2', '6':'co', '7':'no', '8':'no2', '9':'pm25', '10':'pm10', '12':'nox', '14':'o3'}
+HOURS_BESIDE = [
+    Publisher('madrid', ['ESTACION', 'MAGNITUD', 'ANO', 'MES', 'DIA', 'H01', 'V01', 'H24'],
+            {'country':'ES', 'site':['PROVINCIA', 'MUNICIPIO', 'ESTACION'], 'is_monitor':True,
+             'time':{'column':['ANO', 'MES', 'DIA', 'hour'], 'stamp':'end', 'zone':'Europe/Madrid', 'period_min':60},
+             'parameters':MADRID_CODES, 'quality':{'quality flag':{'valid':['V'], 'invalid':['N']}},
+             'ignore':['PUNTO_MUESTREO'],
+             'rows':{'parameter':'MAGNITUD', 'value':'value', 'units':{
+                 **{p: 'mg/m³' if p == 'co' else 'µg/m³' for p in MADRID_CODES.values()}}}},
+            "Madrid names an hour by its end (H01 is 00:00 to 01:00), in µg/m³, CO in mg/m³"),
+    Publisher('naps', ['Pollutant//Polluant', 'naps id//*', 'Date//Date', 'H01//H01', 'H24//H24'],
+            {'country':'CA', 'is_monitor':True, 'missing':[-999],
+             'time':{'column':['Date//Date', 'hour'], 'stamp':'end', 'period_min':60},
+             'rows':{'parameter':'Pollutant//Polluant', 'value':'value'}},
+            "NAPS names an hour by its end, in local standard time; -999 is no value")]
+
+# %% ../../nbs/03_fetcher/20_profiles.ipynb #8c69a94f
+CITY_CODES = {'madrid':('MUNICIPIO', ('79', '079'), 'Madrid')}   # Column, its only codes, the city
+
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #ad6fad19
-PROFILES = [*EEA, *AQS, *AIRNOW, *SENSOR_NETWORKS, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *CITY_TABLES]
+PROFILES = [*EEA, *AQS, *AIRNOW, *SENSOR_NETWORKS, *SETS, *OPENAQ, *reversed(FRAMES[:2]), *FRAMES[2:], *CITY_TABLES,
+            *HOURS_BESIDE]
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #ce2ef929
 def find_profile(

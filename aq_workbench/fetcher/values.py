@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'COMPASS', 'QUALITY_NAME', 'WORDS', 'Marks', 'number_marks', 'plain_number', 'is_gap', 'parse_number',
-           'take_numbers', 'marks_of', 'Quality', 'plain_word', 'quality_flag', 'known_quality', 'quality_columns',
-           'unread_quality', 'row_flags']
+           'take_numbers', 'marks_of', 'Quality', 'plain_word', 'quality_flag', 'bare_header', 'known_quality',
+           'quality_columns', 'unread_quality', 'row_flags']
 
 # %% ../../nbs/03_fetcher/06_values.ipynb #6eb81c7f
 import re
+import unicodedata
 from typing import NamedTuple
 
 import polars as pl
@@ -150,8 +151,17 @@ def quality_flag(
             .when(one_of(meaning.provisional)).then(pl.lit('provisional'))
             .when(one_of(meaning.ratified)).then(pl.lit('ratified')))
 
+# %% ../../nbs/03_fetcher/06_values.ipynb #e6e3490a
+def bare_header(
+    name:str   # Of a column
+)->str:        # `city` for `City//Ville`, `validite` for `Validité`
+    "A column's name in small letters, of two languages the first, without accents."
+    first = name.lower().split('//')[0].strip() or name.lower()
+    bare = ''.join(c for c in unicodedata.normalize('NFKD', first) if not unicodedata.combining(c))
+    return unicodedata.normalize('NFC', bare)
+
 # %% ../../nbs/03_fetcher/06_values.ipynb #5b65c4b2
-QUALITY_NAME = re.compile(r'(is)?valid(ity)?|q[ac](name|flag|code|status)?|quality(flag|code)?|status|state|'
+QUALITY_NAME = re.compile(r'(is)?valid(ity|ite)?|q[ac](name|flag|code|status)?|quality(flag|code)?|status|state|'
                           'verification')
 WORDS = {'valid':{'valid', 'ok', 'good', 'true'}, 'ratified':{'ratified', 'verified', 'r', 'v'},
          'invalid':{'invalid', 'missing', 'bad', 'suspect', 'rejected', 'false', 'no data'},
@@ -163,7 +173,7 @@ def known_quality(
     words:list[str]    # What stands in it
 )->Quality|None:       # None where it does not explain itself
     "What the words of a column mean, if its name and all of its words are known ones."
-    name, words = re.sub('[^a-z]', '', column.lower()), {w.lower() for w in words}
+    name, words = re.sub('[^a-z]', '', bare_header(column)), {w.lower() for w in words}
     if not words or not QUALITY_NAME.fullmatch(name): return None
     if 'valid' in name and all(re.fullmatch(r'-\d+|[0-4]', w) for w in words):
         return Quality(valid=[1, 2, 3, 4], invalid=sorted(w for w in words if w[0] in '-0'))
@@ -179,7 +189,7 @@ def quality_columns(
 )->dict[str, Quality]:            # With those that explain themselves
     "The columns that say which values can be used."
     free = [c for c in lines.columns if c not in {*given, *used} and c[:1] != '#' and lines.schema[c] == pl.String]
-    free = [c for c in free if QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', c.lower()))]
+    free = [c for c in free if QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', bare_header(c)))]
     words = {c: lines.select(plain_word(pl.col(c)).unique().drop_nulls()).to_series().to_list() for c in free}
     found = {c: known_quality(c, w) for c, w in words.items()}
     return {**given, **{c: q for c, q in found.items() if q}}
@@ -190,7 +200,7 @@ def unread_quality(
     used:set[str]          # Columns that mean something
 )->list[str]:              # One sentence each
     "The columns that may say which values can be used, and do not explain themselves."
-    named = [c for c in lines.columns if c not in used and QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', c.lower()))]
+    named = [c for c in lines.columns if c not in used and QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', bare_header(c)))]
     words = {c: lines[c].drop_nulls().unique(maintain_order=True)[:5].to_list() for c in named}
     return [f"column {c} may say which values can be used, by {w}: say it under `quality` in a mapping file"
             for c, w in words.items() if w]

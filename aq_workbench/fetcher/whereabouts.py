@@ -17,6 +17,7 @@ from ..core import City, city_at, find_city, Missing, names_city
 from .contents import flow, joined, Part, Question
 from .look import look, names_in, PLACE_COLUMNS, Seen, SITE_COLUMNS
 from .stamps import known_zone
+from .values import bare_header
 
 # %% ../../nbs/03_fetcher/25_whereabouts.ipynb #60e1e1ab
 def site_column(
@@ -26,7 +27,7 @@ def site_column(
     "The column that names the station."
     few = lines.height/2 if lines.height > 8 else lines.height
     usable = [c for c in free if lines[c].n_unique() <= few and lines[c].null_count() < lines.height/2]
-    return next((c for p in SITE_COLUMNS for c in usable if re.search(p, c.lower())), None)
+    return next((c for p in SITE_COLUMNS for c in usable if re.search(p, bare_header(c))), None)
 
 # %% ../../nbs/03_fetcher/25_whereabouts.ipynb #e75a10a6
 def cities_named(
@@ -46,7 +47,7 @@ def place_columns(
     free:list[str]        # Columns that may say a place
 )->dict[str, str]:        # As `place` of a mapping has it
     "The columns that say where a row was measured."
-    named = {k: next((c for c in free if re.search(p, c.lower())), None) for k, p in PLACE_COLUMNS.items()}
+    named = {k: next((c for c in free if re.search(p, bare_header(c))), None) for k, p in PLACE_COLUMNS.items()}
     texts = {k: lines[c].drop_nulls().unique().to_list() for k, c in named.items() if c}
     numbers = {k: pl.Series(t).cast(pl.Float64, strict=False) for k, t in texts.items() if k in ('lat', 'lon')}
     def is_zone(z):
@@ -94,13 +95,17 @@ def city_part(
     if known.get('city') or place.get('city'): return Part()
     if seen.city: return Part({'city':seen.city}, (f'the city is {seen.city}, as was asked for',))
     near = cities_near(seen.lines, place)
+    at = city_at(known['lat'], known['lon']) if {'lat', 'lon'} <= {*known} else None
+    if at: near = Counter([(at.name, at.country)])
     if len(near) == 1:
         (name, country), = near
         return Part({'city':name, 'country':country}, (f'the city is {name}: its coordinates lie there',))
     named = seen.lines[site[0]].drop_nulls().unique().to_list() if len(site) == 1 else []
     if len(named) == 1 and city_hints(named) == named:
         return Part({'city':named[0]}, (f'the city is {named[0]}: its station is called so',))
-    hints = [n for (n, _), _ in near.most_common(5)] or city_hints([seen.name, *seen.before, *named[:20]])[:3]
+    located = seen.lines[place['location']].drop_nulls().unique().to_list() if place.get('location') else []
+    texts = [seen.name, *seen.before, *named[:20], *located[:20]]
+    hints = [n for (n, _), _ in near.most_common(5)] or city_hints(texts)[:3]
     why = f"its coordinates lie in {', '.join(f'{n} ({k})' for (n, _), k in near.most_common(5))}" if near else \
         f"{hints[0]} stands in the file or its name" if hints else ''
     return Part(questions=(Question('city', 'In which city was it measured?', why,
