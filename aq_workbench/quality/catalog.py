@@ -63,7 +63,8 @@ SERIES_RULES = [
 BREAKS = 'US EPA 2012 and 2024, CPCB 2014, HJ 633-2012 and -2026'
 INDEX_RULES = [
     Rule('index', 'fail', 'for ten days only numbers that an air quality index of whole µg/m³ can take',
-         'convert the index back, or read the concentration column', BREAKS, dict.fromkeys(['pm25', 'no2', 'so2'], 240)),
+         'convert the index back, or read the concentration column', BREAKS,
+         dict.fromkeys(['pm25', 'no2', 'so2'], 240)),
     Rule('index_kink', 'suspect', 'for a month whole numbers, this many times denser above 50 or 150 than below',
          'compare a day with the source: it may be an index', BREAKS + '; ' + TUNED_ON, {'pm25':2.2})]
 
