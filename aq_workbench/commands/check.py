@@ -82,7 +82,7 @@ def series_names(
     readings:pl.DataFrame   # Of a batch
 )->dict[tuple, str]:        # Parameter and period (min) -> what to call it
     "The parameters of a file, with their averaging time where it has several."
-    pairs = readings.select('parameter', 'period_min').unique().rows()
+    pairs = readings.select('parameter', 'period_min').unique(maintain_order=True).rows()
     several = len({m for _, m in pairs}) > 1
     return {(p, m): f"{p}{f', {minutes_words(m)}' if m else ', under 1 min'}" if several else p for p, m in pairs}
 
