@@ -114,7 +114,7 @@ def test_what_else_the_formats_say(tmp_path):
     assert read("eea day")["period_min"].to_list() == [1440]
     assert read("eea")["status"].to_list() == ["provisional"]
     assert sorted(read("aqs daily")["sensor_id"].unique()) == ["los-angeles-06-037-1103/pm25/1", "los-angeles-06-037-1103/pm25/3"]
-    assert set(read("china cities")["parameter"]) == {"pm25", "co"} and set(read("china cities")["city"]) == {"北京", "天津", "上海"}
+    assert set(read("china cities")["parameter"]) == {"pm25", "co"} and set(read("china cities")["city"]) == {"Beijing", "Tianjin", "Shanghai"}
     assert read("airbase").height == 47 and set(read("purpleair").filter(parameter="pm25")["value"].round(1)) == {12.1, 13.1}
     assert set(read("purpleair")["is_monitor"]) == {False} and set(read("eea")["is_monitor"]) == {True}
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'POLLUTANTS', 'WEATHER', 'SPELLINGS', 'MOLAR_MASS', 'SCALE', 'MIXING', 'UNIT_WORDS', 'SPELLED_UNITS',
-           'LINEAR', 'ZERO', 'TS', 'READING', 'READING_KEY', 'REQUIRED', 'DEFAULTS', 'IDS', 'SOURCE_LICENCE', 'LAG_H',
-           'parameter_name', 'molar_volume', 'bare_unit', 'unit_name', 'unit_shift', 'unit_factor', 'as_polars',
-           'id_text', 'id_column', 'ids_as_text', 'in_our_units', 'our_parameters', 'check_readings', 'belongs',
-           'check_kind', 'source_lag']
+           'LINEAR', 'ZERO', 'RANGES', 'SENTINEL', 'MISSING_CODES', 'TS', 'READING', 'READING_KEY', 'REQUIRED',
+           'DEFAULTS', 'IDS', 'SOURCE_LICENCE', 'LAG_H', 'parameter_name', 'molar_volume', 'bare_unit', 'unit_name',
+           'unit_shift', 'unit_factor', 'no_measurement', 'as_polars', 'id_text', 'id_column', 'ids_as_text',
+           'in_our_units', 'our_parameters', 'check_readings', 'belongs', 'check_kind', 'source_lag']
 
 # %% ../../nbs/00_core/04_readings.ipynb #3bec4abd
 import re
@@ -106,6 +106,21 @@ def unit_factor(
     if ours == 'µg/m³' and unit in SCALE: return SCALE[unit]
     if unit in MIXING and parameter in MOLAR_MASS: return MIXING[unit]*MOLAR_MASS[parameter]/molar_volume(temperature_c)
     raise Unusable(f"{parameter} in {unit!r} cannot become {ours}", f"give it in {ours}, or a gas in ppb, ppm or mg/m³")
+
+# %% ../../nbs/00_core/04_readings.ipynb #45f43dbd
+RANGES = {'pm25':(-10, 1000), 'pm10':(-10, 10_000), 'no2':(-10, 1000), 'no':(-10, 2400), 'nox':(-10, 4680),
+          'so2':(-10, 2000), 'o3':(-10, 1000), 'co':(-100, 100_000),
+          'temp':(-89.2, 56.7), 'dewp':(-95, 36), 'rh':(0, 105), 'ws':(0, 113.3), 'wd':(0, 360), 'pres':(500, 1085),
+          'precip':(0, 1825), 'blh':(0, 10_000)}
+SENTINEL = -99.   # Raw values at or below it stand for "missing" in some instrument's language: -99, -200, -999, -9999
+MISSING_CODES = [-97., 9999., 99999., 999990., 999999.]   # So do these, wherever no such value can be
+
+# %% ../../nbs/00_core/04_readings.ipynb #b5ff4a08
+def no_measurement()->pl.Expr:   # From `parameter`, `value` and `value_raw`
+    "Whether a value is a code for missing, or nothing that an instrument has reported and the air has held."
+    def bound(i): return pl.col('parameter').replace_strict({p: float(b[i]) for p, b in RANGES.items()},
+                                                            return_dtype=pl.Float64)
+    return (pl.col('value_raw') <= SENTINEL) | ~pl.col('value').is_between(bound(0), bound(1))
 
 # %% ../../nbs/00_core/04_readings.ipynb #0acca2ff
 TS = pl.Datetime('us', 'UTC')

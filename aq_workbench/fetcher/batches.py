@@ -150,7 +150,7 @@ def read_cells(
     unstated:set[str]        # Parameters that the description gives no unit for
 )->tuple[pl.DataFrame, Cells, pl.DataFrame, int]:   # Cells with values, what was found, bad lines, lines read
     "A file's values; `Unusable` with all that is wrong with it."
-    told, every = Gathered(), lines.height + bad.height
+    told, every = Gathered(), lines['#line'].n_unique() + bad.height
     named = pl.concat_str(layout.instrument, separator=' ') if layout.instrument else pl.lit(None, pl.String)
     lines = lines.with_columns(named.alias('#instrument'))
     series = ['#site', '#instrument', *([layout.rows.parameter] if layout.rows else [])]
@@ -249,7 +249,7 @@ def assemble(
     table:Table|None=None     # As it was read: its notes and bad lines
 )->Batch:                     # Readings, and what was refused
     "One file as a batch; `Unusable` names the file and the lines of what cannot be right."
-    name, every, bad = Path(path).name, lines.height, table.bad if table else pl.DataFrame(schema=FAULT)
+    name, every, bad = Path(path).name, lines, table.bad if table else pl.DataFrame(schema=FAULT)
     lines, aside = keep_only(lines, layout.only, name)
     layout = with_quality(lines, layout)
     cells, found, odd, read = read_cells(
@@ -257,9 +257,9 @@ def assemble(
         unstated=unstated_units(layout) if source == 'file:mapped' else set())
     cells, again, torn, nowhere, told = one_value_each(cells, lines, layout, places, name)
     faults = pl.concat([odd, found.faults, torn])
-    bear(faults, every + bad.height, name)
+    bear(faults, every['#line'].n_unique() + bad.height, name)
     account = accounted(found, cells.height, [again, nowhere, torn], by_row=bool(layout.rows)) | {
-        'lines': every + bad.height, 'lines read': read, 'lines left out': every - lines.height,
+        'lines': every.height + bad.height, 'lines read': read, 'lines left out': every.height - lines.height,
         'lines refused': odd.height}
     check_account(account, name)
     cells, hours = with_hours(cells)

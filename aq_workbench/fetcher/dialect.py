@@ -131,12 +131,14 @@ def bad_lines(
     "The lines that have not as many fields as the header; `Unusable` for a header whose names are ours."
     header = fields(lines['text'][0], delimiter)
     def count(mark): return pl.col('text').str.count_matches(mark, literal=True)
+    quotes = lines['text'].str.contains('"', literal=True).any()
+    bare = pl.col('text').str.replace_all('"[^"]*"', '') if quotes else pl.col('text')
     if odd := sorted({c for c in header if c[:1] == '#'}):
         raise Unusable(f"{name} has columns {odd} that begin with #", "rename them")
     mark, found = re.escape(delimiter), []
     stray = (count('"') % 2 == 1) | pl.col('text').str.contains(f'[^"{mark}]"[^"{mark}]|^[^"{mark}]+"')
-    if not lines['text'].str.contains('"', literal=True).any(): stray = pl.lit(False)
-    odd = lines.filter((count(delimiter) != len(header) - 1) | stray)
+    if not quotes: stray = pl.lit(False)
+    odd = lines.filter((bare.str.count_matches(delimiter, literal=True) != len(header) - 1) | stray)
     for line, text, astray in odd.with_columns(stray.alias('#stray')).iter_rows():
         n = len(row := fields(text, delimiter))
         what = f"{n} fields where the header has {len(header)}"

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['FAR_KM', 'station_coordinates', 'station_places', 'city_place', 'yes_no', 'with_site', 'own_place', 'city_places',
-           'spots_of', 'set_apart', 'with_places', 'common_zone']
+           'spots_of', 'set_apart', 'told_apart', 'with_places', 'common_zone']
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #bde276bb
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -41,17 +42,23 @@ def station_places(
              'location_id':i} for s, i in ids.items()]
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #d34e7a12
+FAR_KM = 100.   # From the city's centre
+
 def city_place(
     name:str,     # A city, as the description or the file writes it
     given:dict    # country, lat, lon, tz that are known already
 )->dict:          # The same, completed
-    "What is known of a city; `Missing` for one that nobody knows."
+    "What is known of a city; `Missing` for one that nobody knows, `Unusable` for coordinates far from it."
     given = {k: v for k, v in given.items() if v is not None}
     try: city = find_city(', '.join([name, *filter(None, [given.get('country')])]))
     except Missing as e:
         if given.keys() >= {'lat', 'lon', 'tz'}: return given
         raise Missing(e.what, f"{e.do}; or give lat, lon and tz in the mapping") from e
-    return {'country':city.country, 'lat':city.lat, 'lon':city.lon, 'tz':city.tz, **given}
+    lat, lon = given.get('lat', city.lat), given.get('lon', city.lon)
+    if (km := float(distance_km(city.lat, city.lon, lat, lon))) > FAR_KM:
+        raise Unusable(f"{lat:g}, {lon:g} lies {km:,.0f} km from {name}",
+                       "mend `lat` and `lon` of the mapping, or its `city`")
+    return {'name':city.name, 'country':city.country, 'lat':city.lat, 'lon':city.lon, 'tz':city.tz, **given}
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #eb754d20
 def yes_no(
@@ -74,8 +81,6 @@ def with_site(
     return lines.with_columns(pl.concat_str(where, separator=', ').alias('#site'))
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #da669f91
-FAR_KM = 100.   # From the city's centre
-
 def own_place(
     row:dict,        # Fields of one station, in the names of `layouts.PlaceColumns`, and `#site`, `#station`
     fixed:dict,      # city, licence and is_monitor, as the description says of all
@@ -91,12 +96,15 @@ def own_place(
     if None in (lat, lon) or (lat, lon) == (0, 0): lat, lon = beside.get(row['#station'], (None, None))
     elif (km := float(distance_km(at['lat'], at['lon'], lat, lon))) > FAR_KM:
         return {'#site':row['#site'], '#reason':f"{lat:g}, {lon:g} lies {km:,.0f} km from {name}"}
-    place = {**at, **own, **({'lat':lat, 'lon':lon} if lat is not None else {})}
+    called = at.get('name', name) if row.get('city') else name   # one spelling for what a column may spell in many
+    spot = {'lat':lat, 'lon':lon} if lat is not None else {}
+    place = {k: v for k, v in {**at, **own, **spot}.items() if k != 'name'}
+    called = called.split(',')[0].strip()
     try: station = city_slug(row['#station'])
     except Unusable as e: return {'#site':row['#site'], '#reason':e.what}
-    return {**place, '#site':row['#site'], 'city':name.split(',')[0].strip(), 'licence':fixed['licence'],
+    return {**place, '#site':row['#site'], 'city':called, 'licence':fixed['licence'],
             'location':row.get('location') or row['#station'], 'is_monitor':row.get('is_monitor', fixed['is_monitor']),
-            'location_id':f"{city_slug(name.split(',')[0])}-{station}"}
+            'location_id':f"{city_slug(called)}-{station}"}
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #7785b383
 def city_places(
@@ -146,6 +154,18 @@ def set_apart(
     return (lines.with_columns(pl.col('#own').alias('#site')).drop('#own'),
             [{**p, '#site':site} for p, site in zip(places, own)])
 
+# %% ../../nbs/03_fetcher/11_places.ipynb #b43cfdad
+def told_apart(
+    places:list[dict]   # Columns of `batches.PLACE`, one for each site
+)->list[dict]:          # Each `location_id` once
+    "Places whose ids differ."
+    count, apart = Counter(), []
+    for place in places:
+        id = place.get('location_id')
+        count[id] += 1
+        apart.append({**place, 'location_id':f'{id}-{count[id]}'} if id and count[id] > 1 else place)
+    return apart
+
 # %% ../../nbs/03_fetcher/11_places.ipynb #e74cc5e1
 def with_places(
     lines:pl.DataFrame,   # A file's rows
@@ -162,7 +182,7 @@ def with_places(
     rows = [r for r in rows if r.get('city') or fixed['city']]
     places = [own_place(r, fixed, cities, beside=beside) for r in rows]
     if any('#reason' in p for p in places[:spots.height]): lines, places = set_apart(lines, spots, places)
-    return lines, list({p['#site']: p for p in reversed(places)}.values())[::-1]
+    return lines, told_apart(list({p['#site']: p for p in reversed(places)}.values())[::-1])
 
 # %% ../../nbs/03_fetcher/11_places.ipynb #92218fa3
 def common_zone(

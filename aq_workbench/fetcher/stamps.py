@@ -87,9 +87,12 @@ def offset_minutes(
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #6a5142ff
 DATE = r'(\d{1,2})[-/.](\d{1,2})[-/.]'
-ORDERS = {'ymd': [(r'^((?:19|20)\d{2})(\d{2})(\d{2})(?:[T ]|$)', '$1-$2-$3 ')],
+ORDERS = {None: [(r'^((?:19|20)\d{2})(\d{2})(\d{2})(?:[T ]|$)', '$1-$2-$3 ')],
           'dmy': [(f'^{DATE}(\\d{{4}})[T, ]*', '$3-$2-$1 '), (f'^{DATE}([0-6]\\d)(?:[T, ]+|$)', '20$3-$2-$1 '),
                   (f'^{DATE}([7-9]\\d)(?:[T, ]+|$)', '19$3-$2-$1 ')]}
+ORDERS['ymd'] = [*ORDERS[None],
+                 (r'^([0-6]\d)[-/.](\d{1,2})[-/.](\d{1,2})(?:[T, ]+|$)', '20$1-$2-$3 '),
+                 (r'^([7-9]\d)[-/.](\d{1,2})[-/.](\d{1,2})(?:[T, ]+|$)', '19$1-$2-$3 ')]
 ORDERS['mdy'] = [(pattern, new.replace('$2-$1', '$1-$2')) for pattern, new in ORDERS['dmy']]
 CLOCK = [(r'^(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})[T, ]*', '$1-$2-$3 '), (r' (\d{1,2})\.(\d{2})$', ' $1:$2'),
          (r' (\d{1,2})\.(\d{2})\.(\d{2})$', ' $1:$2:$3'), (r' (\d{1,2})h?$', ' $1:00'), (r' (\d{2})(\d{2})$', ' $1:$2')]
@@ -97,8 +100,8 @@ ISO = ('%Y-%m-%d %H:%M:%S%.f', '%Y-%m-%d %H:%M', '%Y-%m-%d', '%Y-%m-%d %I:%M %p'
 
 # %% ../../nbs/03_fetcher/05_stamps.ipynb #bd15758e
 def iso_text(
-    text:pl.Expr,     # A stamp without offset
-    order:str='ymd'   # Of day, month and year
+    text:pl.Expr,          # A stamp without offset
+    order:str|None=None    # Of day, month and year; None where the year has four digits and stands first
 )->pl.Expr:           # 2024-01-01 01:00; null for what does not begin with a year then
     "A stamp in the spelling of ISO 8601, with a blank for its T."
     for pattern, new in [*ORDERS[order], *CLOCK]: text = text.str.replace(pattern, new)
@@ -122,7 +125,7 @@ def wall_time(
     "What the clock of the file showed."
     text, form = stamp_text(time), time.format
     text = pl.coalesce(text.str.extract(OFFSET, 1), text)
-    if not form: return parsed(iso_text(text, time.order or 'ymd'), ISO)
+    if not form: return parsed(iso_text(text, time.order), ISO)
     if form.startswith('epoch'): return pl.lit(None, pl.Datetime('us'))
     form = re.sub(r'\s*%[:#]*z', '', form)
     if '%H' in form and '%M' not in form: text, form = text + ' 00', form + ' %M'
@@ -139,7 +142,12 @@ def with_order(
     if time.format or time.order or not first.str.contains(f'^ *{DATE}').any(): return time
     text = lines.select(pl.col(time.columns[0]).unique().drop_nulls().alias('at'))
     pairs = text.select(a=pl.col('at').str.extract(f'^ *{DATE}', 1).cast(pl.Int64),
-                        b=pl.col('at').str.extract(f'^ *{DATE}', 2).cast(pl.Int64)).drop_nulls()
+                        b=pl.col('at').str.extract(f'^ *{DATE}', 2).cast(pl.Int64),
+                        c=pl.col('at').str.extract(f'^ *{DATE}(\\d+)', 3).cast(pl.Int64)).drop_nulls()
+    if pairs['a'].max() > 31: return time.model_copy(update={'order':'ymd'})
+    if 12 < pairs['a'].max() and 12 < pairs['c'].max() <= 31:
+        raise Unusable(f"{name}: {first[0]!r} may begin with its day or with its year",
+                       "say `order: ymd` (or dmy) under `time` in a mapping file")
     if pairs['a'].max() > 12: return time.model_copy(update={'order':'dmy'})
     if pairs['b'].max() > 12: return time.model_copy(update={'order':'mdy'})
     raise Unusable(f"{name}: {first[0]!r} has day and month in an order that none of its dates shows",
@@ -343,7 +351,7 @@ def check_midnight(
 )->None:
     "`Unusable` where an hour is said to begin at 24:00."
     if time.stamp == 'end': return
-    ends_so = pl.concat_str(time.columns[-2:], separator=' ').str.contains(r'[T ]24(?:[:.]?0+)*$')
+    ends_so = pl.concat_str(time.columns[-2:], separator=' ').str.contains(r'(?:[T ]|^\d{8})24(?:[:.]?0+)*$')
     late = rows.filter(pl.col('#period') < 1440, ends_so)
     if late.height:
         raise Unusable(f"{name}, line {late['#line'][0]}: an hour cannot begin at 24:00",

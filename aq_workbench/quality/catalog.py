@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from ..core import Missing
-from .rules import CAPTURED, RANGES, SENTINEL
+from ..core import Missing, RANGES, SENTINEL
+from .rules import CAPTURED
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #36b72c17
 SEVERITIES = ['fail', 'suspect', 'info']   # The gravest first

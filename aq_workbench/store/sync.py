@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SOURCE_COLUMNS', 'SHOWN', 'SILENT_H', 'Stretch', 'OVERLAP', 'batches_of', 'sync_summary', 'as_sources',
-           'note_sources', 'earlier_reads', 'nameless_batches', 'reading_notes', 'file_notes', 'city_notes', 'readable',
-           'stations_heard', 'known_stations', 'stacked', 'withdraw_reads', 'sync_folder', 'gaps_between', 'asked_for',
-           'due_windows', 'could_come', 'take_back', 'sync_window', 'sync_live', 'sync_city']
+           'note_sources', 'earlier_reads', 'nameless_batches', 'reading_notes', 'nothing_read', 'file_notes',
+           'city_notes', 'readable', 'stations_heard', 'known_stations', 'stacked', 'withdraw_reads', 'sync_folder',
+           'gaps_between', 'asked_for', 'due_windows', 'could_come', 'take_back', 'sync_window', 'sync_live',
+           'sync_city']
 
 # %% ../../nbs/05_store/14_sync.ipynb #086afe44
 from datetime import datetime, timedelta
@@ -36,7 +37,7 @@ def batches_of(
         raise Missing(f"{city!r} is not in the data; it has {sorted(slugs) or 'no readings'}",
                       "ask for one of these cities, or point --path at the folder of yours")
     mine = [b._replace(readings=b.readings.filter(pl.col('city').is_in(names))) for b in batches]
-    return [b for b in mine if b.readings.height]
+    return [b for b, whole in zip(mine, batches) if b.readings.height or whole.readings.is_empty()]
 
 # %% ../../nbs/05_store/14_sync.ipynb #2e57e16e
 def sync_summary(
@@ -120,6 +121,15 @@ def reading_notes(
              f"loaded them. Take back those that were misread, with FeatureStore().withdraw(batch), and load again")
     return [again]*bool(other and not replaced) + [older]*bool(nameless and replaced)
 
+# %% ../../nbs/05_store/14_sync.ipynb #a9142d82
+def nothing_read(
+    batch:Batch   # A file as it was read
+)->list[str]:     # One sentence, if no reading came of it
+    "Why a file brought nothing."
+    if batch.readings.height: return []
+    reason = next(iter(batch.refused['reason']), 'every value is missing')
+    return [f"no reading came of it: {reason}"]
+
 # %% ../../nbs/05_store/14_sync.ipynb #e599d3d6
 SHOWN = 9   # Notes of one kind
 
@@ -129,7 +139,7 @@ def file_notes(
 )->list[str]:
     "What a person should know about how files were read."
     bad = [f"{name} was left out: {e.what.removeprefix(f'{name}: ')}; {e.do}" for name, e in faults]
-    good = [f"{b.name}: {note}" for b in batches for note in b.notes]
+    good = [f"{b.name}: {note}" for b in batches for note in (*nothing_read(b), *b.notes)]
     kinds = (bad, 'files were left out'), (good, 'notes on files')
     more = [f"{len(some) - SHOWN} more {what}" for some, what in kinds if some[SHOWN:]]
     return [*bad[:SHOWN], *good[:SHOWN], *more]
