@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 from conftest import aqw, aqw_process
 
-from aq_workbench.aqi import CATEGORIES
+from aq_workbench.aqi import known_standards
 from aq_workbench.core import check_readings, Settings, utc
 from aq_workbench.store import FeatureStore
+
+CATEGORIES = known_standards()["us_epa_2024"].categories
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from ..core import AqwError, city_slug, kind_option, load_command, now, quoted, Settings, Unusable
+from ..aqi import standard_by_id
 from ..models import CATEGORY_MEANING
 from ..training import issued_cities, newest_forecasts, NotIssued
 from ..store import storage_errors, FeatureStore
@@ -52,6 +53,8 @@ class Forecast(Answer):
     hi90:float = Field(description='Upper end of the 90 % interval (µg/m³)')
     category:str|None = Field(description=CATEGORY_MEANING)
     p_category:float|None = Field(description='Its probability, 0 to 1')
+    standard:str|None = Field(None, description='Whose category: the revision of the AQI standard')
+    p:list[float]|None = Field(None, description='Probability of each category of the standard, the cleanest first')
     model:str = Field(description='Registered name of the model')
     version:int = Field(description='Its version')
 
@@ -118,7 +121,9 @@ def as_answers(
     *, at:datetime         # The present
 )->list[Forecast]:         # By station and horizon
     "Forecasts with their age."
-    return [Forecast(**r, age_h=round((at - r['issued_at']).total_seconds()/3600, 2)) for r in newest.to_dicts()]
+    whose = lambda r: {'standard': standard_by_id(r.get('standard')).id if r['category'] else None}
+    age = lambda r: round((at - r['issued_at']).total_seconds()/3600, 2)
+    return [Forecast(**{**r, **whose(r)}, age_h=age(r)) for r in newest.to_dicts()]
 
 # %% ../../nbs/14_api/00_app.ipynb #aaa8ec3c
 def slug_of(

@@ -1,7 +1,12 @@
-"""Air quality indices: the breakpoints of US EPA as data, and the category of a concentration."""
+"""Air-quality indices: six authorities' standards as data, the index of a concentration, NowCast, official indices."""
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "index": ["CATEGORIES", "COLOURS", "pm25_category"],
-    "eight_hour": ["daily_max_8h", "eight_hour_means", "MDA8_RULES"],
+    "standards": ["category_field", "country_family", "in_force", "ink_on", "known_standards", "SCORED_BY",
+                  "Standard", "standard_by_id", "standard_of", "standards_table"],
+    "index": ["hour_band", "pm25_category", "sub_index"],
+    "nowcast": ["nowcast_of"],
+    "rows": ["add_aqi"],
+    "official": ["air_quality_index", "BASES"],
+    "eight_hour": ["daily_max_8h", "eight_hour_means"],
 })

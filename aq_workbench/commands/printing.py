@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['NAMED', 'TABLES', 'plain_table', 'count', 'Fetched', 'fetched', 'fetch_table', 'horizons_of', 'rmse_cell',
-           'version_of', 'train_table', 'expected', 'expected_cell', 'forecast_table', 'error_cell', 'drift_cell',
-           'decision_cell', 'monitor_table', 'lines_of', 'serves_cell', 'run_table', 'cut', 'silent_words',
-           'left_words', 'fetch_notes', 'brought_nothing', 'unflagged_words', 'train_notes', 'monitor_notes',
-           'stages_of', 'notes_of', 'summary_of_run', 'cell_text', 'print_frame']
+           'version_of', 'train_table', 'expected', 'expected_cell', 'legend', 'forecast_table', 'error_cell',
+           'drift_cell', 'decision_cell', 'monitor_table', 'lines_of', 'serves_cell', 'run_table', 'cut',
+           'silent_words', 'left_words', 'fetch_notes', 'brought_nothing', 'unflagged_words', 'train_notes',
+           'monitor_notes', 'stages_of', 'notes_of', 'summary_of_run', 'cell_text', 'print_frame']
 
 # %% ../../nbs/16_commands/01_printing.ipynb #93f50c2c
 from datetime import timedelta
@@ -19,9 +19,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ..aqi import CATEGORIES
+from ..aqi import standard_by_id
 from ..core import utc
-from .panel import badge, city_forecasts, figure, INITIALS
+from .panel import badge, city_forecasts, figure, initials, place_of
 from ..quality import used_text
 from ..training import NOTHING_NEW
 
@@ -130,7 +130,7 @@ def train_table(
 # %% ../../nbs/16_commands/01_printing.ipynb #e6453472
 def expected(
     entry:dict   # A city of results.json
-)->list[dict]:   # horizon_h, target_ts, mean, category
+)->list[dict]:   # horizon_h, target_ts, mean, standard, category
     "A city's newest forecast, a dict for each horizon."
     if not entry.get('newest') or 'forecast' not in entry: return []
     at = utc(entry['forecast']['issued_at'])
@@ -142,8 +142,22 @@ def expected_cell(
     forecast:dict   # Of `expected`
 )->Text:
     "A value, its category on its colour, and the hour that it is for."
-    kind = CATEGORIES.index(forecast['category']) if forecast['category'] else -1
-    return Text.assemble(f"{figure(forecast['mean'])} ", badge(kind, INITIALS), f"\n{forecast['target_ts']:%a %H:%M}")
+    whose = standard_by_id(forecast['standard'])
+    kind = badge(place_of(forecast['category'], whose), initials(whose), whose)
+    return Text.assemble(f"{figure(forecast['mean'])} ", kind, f"\n{forecast['target_ts']:%a %H:%M}")
+
+def legend(
+    forecasts:list[dict]   # Of `expected`
+)->str:                    # One line a standard
+    "What the short names of the categories mean, and whose they are."
+    used = {(f['standard'], f['category']) for f in forecasts if f['category']}
+    lines = []
+    for id in sorted({id for id, _ in used}):
+        whose = standard_by_id(id)
+        mine = sorted(place_of(c, whose) for i, c in used if i == id)
+        short = ', '.join(f'{initials(whose)[i].strip()} {whose.categories[i]}' for i in mine)
+        lines.append(f'{whose.short_title}, of one hour: {short}')
+    return '\n'.join(lines)
 
 # %% ../../nbs/16_commands/01_printing.ipynb #b9e9181c
 def forecast_table(
@@ -161,8 +175,7 @@ def forecast_table(
         table.add_row(Text(city), f"{utc(f['issued_at']):%Y-%m-%d\n%H:%M}", f"v{f['version']}", count(f['stations']),
                       *cells, count(f['added']))
     every = [f for by_horizon in forecasts.values() for f in by_horizon.values()]
-    used = sorted({CATEGORIES.index(f['category']) for f in every if f['category']})
-    table.caption, table.caption_justify = ', '.join(f'{INITIALS[i].strip()} {CATEGORIES[i]}' for i in used), 'left'
+    table.caption, table.caption_justify = legend(every), 'left'
     return table
 
 # %% ../../nbs/16_commands/01_printing.ipynb #9fdf89e0

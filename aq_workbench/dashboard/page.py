@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['DRIFT_COLUMNS', 'NOTHING', 'PAGE_WIDTH', 'forecast_cities', 'CityData', 'load_city', 'station_window', 'score_words',
-           'ahead_words', 'age_words', 'facts_html', 'header_html', 'drift_texts', 'drift_row_html', 'drift_table_html',
-           'advice_html', 'items_html', 'verdict_html', 'panel', 'fill', 'show_forecast', 'show_error', 'page_style',
-           'read_or_explain', 'choosers', 'offer', 'MonitoringPage', 'page_command']
+           'ahead_words', 'category_words', 'age_words', 'facts_html', 'header_html', 'drift_texts', 'drift_row_html',
+           'drift_table_html', 'advice_html', 'items_html', 'verdict_html', 'panel', 'fill', 'show_forecast',
+           'show_error', 'page_style', 'read_or_explain', 'choosers', 'offer', 'MonitoringPage', 'page_command']
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #c4cfce8f
 import os
@@ -23,6 +23,7 @@ import altair as alt
 import ipywidgets as widgets
 import polars as pl
 
+from ..aqi import standard_by_id
 from ..core import AqwError, first_command, how_old, load_command, Missing, now, patch, quoted, Settings
 from ..training import issued_cities, newest_forecasts, recent_outcomes
 from ..monitor import daily_error, last_verdict, performance
@@ -109,8 +110,15 @@ def ahead_words(
     if ahead.is_empty(): return 'No forecast lies ahead: the newest was issued before the last measurement.'
     last = ahead.row(-1, named=True)
     return (f"For {last['target_ts'].day} {last['target_ts']:%B %H:00} UTC: {last['mean']:.0f} µg/m³ (90 %: "
-            f"{last['lo90']:.0f} to {last['hi90']:.0f}), category {last['category']} "
-            f"(probability {last['p_category']:.2f}).")
+            f"{last['lo90']:.0f} to {last['hi90']:.0f}), {category_words(last)}.")
+
+def category_words(
+    forecast:dict   # category, p_category; perhaps standard
+)->str:
+    "The category of a forecast hour, whose it is, and its probability."
+    if forecast['category'] is None: return 'no category'
+    whose = standard_by_id(forecast.get('standard')).short_title
+    return f"{forecast['category']} by {whose} for this one hour (probability {forecast['p_category']:.2f})"
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #adb3a227
 def age_words(

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from ..aqi import SCORED_BY
 from ..core import Missing
 from .baselines import persistence, same_hour_yesterday
 from .classifier import AqiClassifier, category_of
@@ -175,12 +176,13 @@ def evaluate_classifier(
     model:AqiClassifier,  # Fitted
     test:pl.DataFrame     # Features and targets that it has not seen
 )->pl.DataFrame:          # horizon_h model n accuracy macro_f1 log_loss, two rows for each horizon
-    "Scores of a classifier and of persistence, on the same rows."
+    "Scores of a classifier and of persistence in the classes of `SCORED_BY`, on the same rows."
     table = []
     for h in model.horizons:
         rows = scorable(test, h)
+        rows = rows.filter(category_of(rows[f'y_{h}']) >= 0, category_of(rows['pm25']) >= 0)
         actual = category_of(rows[f'y_{h}'])
-        own = class_score(actual, model.predict(rows, h), model.predict_proba(rows, h))
-        naive = class_score(actual, category_of(rows['pm25']), model.persistence_proba(rows, h))
+        own = class_score(actual, model.predict(rows, h, SCORED_BY), model.predict_proba(rows, h, SCORED_BY))
+        naive = class_score(actual, category_of(rows['pm25']), model.persistence_proba(rows, h, SCORED_BY))
         table += [{'horizon_h': h, 'model': 'aqi_classifier', **own}, {'horizon_h': h, 'model': 'persistence', **naive}]
     return pl.DataFrame(table)

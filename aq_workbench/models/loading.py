@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 
-from ..aqi import CATEGORIES
+from ..aqi import known_standards
 from ..core import as_polars, patch, Unusable
 from .bundle import read_bundle
 from .classifier import AqiClassifier
@@ -49,7 +49,7 @@ def predict(
     frame, tables = as_polars(frame), []
     for h in self.model.horizons:
         table = (self.model.predict(frame, h) if isinstance(self.model, Forecaster)
-                 else pl.DataFrame(self.model.predict_proba(frame, h), schema=CATEGORIES))
+                 else pl.DataFrame(self.model.predict_proba(frame, h), schema=known_standards()[self.model.standard].categories))
         tables.append(table.with_row_index('row').with_columns(horizon_h=pl.lit(h)))
     return pl.concat(tables).to_pandas()
 

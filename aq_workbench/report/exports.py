@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+import polars.selectors as cs
 import yaml
 
 from ..core import city_slug, first_command, kind_option, load_command, Missing, now, parameter_name
@@ -309,7 +310,8 @@ def as_bytes(
         from io import BytesIO
         frame.write_parquet(out := BytesIO(), metadata={'aq_workbench': json.dumps(meta, ensure_ascii=False)})
         return out.getvalue()
-    text = frame.write_csv(datetime_format='%Y-%m-%dT%H:%M:%SZ').encode()
+    flat = frame.with_columns(cs.list().list.eval(pl.element().cast(pl.String)).list.join(' '))
+    text = flat.write_csv(datetime_format='%Y-%m-%dT%H:%M:%SZ').encode()
     return gzip.compress(text, mtime=0) if suffix == '.csv.gz' else text
 
 # %% ../../nbs/12_report/04_exports.ipynb #4eb6f9bd

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from ..aqi import CATEGORIES
+from ..aqi import known_standards
 from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, Forecaster, HORIZONS, LOOKBACK_H, measured_hours
 from ..quality import CONTEXT, decide_use, judge_readings, SECOND_ONE, CHEAPER
@@ -30,10 +30,13 @@ def forecasts_at(
 )->pl.DataFrame:                 # One forecast for each row of `frame`
     "Forecasts of one horizon for each row of features."
     shown, proba = classifier.predict(frame, horizon_h), classifier.predict_proba(frame, horizon_h)
-    category = pl.Series([CATEGORIES[k] for k in shown], dtype=pl.String)
+    names = known_standards()[classifier.standard].categories
+    category = pl.Series([names[k] for k in shown], dtype=pl.String)
+    probabilities = pl.Series('p', proba.round(6).tolist(), dtype=pl.List(pl.Float64))
     issued = frame.select('location_id', 'issued_at', horizon_h=pl.lit(horizon_h),
                           target_ts=pl.col('issued_at') + pl.duration(hours=horizon_h), parameter=pl.lit('pm25'))
-    named = issued.with_columns(category=category, p_category=pl.Series(proba[np.arange(len(shown)), shown]))
+    named = issued.with_columns(standard=pl.lit(classifier.standard), category=category, p=probabilities,
+                                p_category=pl.Series(proba[np.arange(len(shown)), shown]))
     return pl.concat([named, regressor.predict(frame, horizon_h)], how='horizontal')
 
 # %% ../../nbs/08_training/04_forecast.ipynb #3074e8a6
@@ -185,7 +188,7 @@ def forecast_city(
                            run_id=run_id)
     added, last = store.write(made, ISSUED).added, made['issued_at'].max()
     newest = issued_forecasts(store, city, version=who['version'], where=pl.col('issued_at') == last)
-    shown = newest.select('location_id', 'horizon_h', 'mean', 'lo90', 'hi90', 'category')
+    shown = newest.select('location_id', 'horizon_h', 'mean', 'lo90', 'hi90', 'standard', 'category')
     return {'model': who['model'], 'version': who['version'], 'issued_at': newest['issued_at'][0].isoformat(),
             'added': added, 'stations': newest['location_id'].n_unique(), 'left_out': known.record,
             'newest': shown.to_dicts()}
