@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MONITORED', 'KIND', 'ONE_PLACE', 'CHEAPER', 'SECOND_ONE', 'REASONS', 'CONTEXT', 'with_reason', 'beside_monitors',
            'parallel_rows', 'second_instruments', 'mark', 'decide_use', 'sensors_only', 'instruments', 'use_record',
-           'instrument_words', 'used_text', 'Used', 'used_of', 'used_readings']
+           'instrument_words', 'used_text', 'Used', 'used_of', 'used_readings', 'instrument_in_charge', 'outcomes_of']
 
 # %% ../../nbs/04_quality/05_used.ipynb #506909bc
 from datetime import timedelta
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from .catalog import FAILS, RULES_VERSION
-from .findings import judge_failures, share_text
+from .catalog import FAILS, is_measurement, RULES_VERSION
+from .findings import judge_failures, severity, share_text
 
 # %% ../../nbs/04_quality/05_used.ipynb #b959b7fe
 def with_reason(
@@ -171,3 +171,27 @@ def used_readings(
 )->Used:
     "The readings that features, fits, means and indices use."
     return used_of(decide_use(judge_failures(readings), sensors=sensors), where)
+
+# %% ../../nbs/04_quality/05_used.ipynb #3ed378b2
+def instrument_in_charge(
+    known:pl.DataFrame   # From `decide_use`, of the rows that came on time
+)->pl.DataFrame:         # `ONE_PLACE`, event_ts, in_charge (sensor_id), by_monitor; in the order of time
+    "Which instrument each place was using."
+    used = known.filter(pl.col('left_out').is_null(), pl.col('issued_at').is_null())
+    return used.select(*ONE_PLACE, 'event_ts', in_charge='sensor_id', by_monitor='is_monitor').sort('event_ts')
+
+def outcomes_of(
+    judged:pl.DataFrame,   # Current rows, with flags
+    known:pl.DataFrame     # From `decide_use`, of the rows that came on time
+)->pl.DataFrame:           # Columns of `judged`; what fails is among them, with its flags
+    "The measurements that may be learnt from or scored: of each place and hour those of one instrument."
+    rows = judged.filter(is_measurement(), pl.col('value').is_not_null(), pl.col('issued_at').is_null())
+    rows = rows.sort('event_ts', maintain_order=True).join_asof(
+        instrument_in_charge(known), on='event_ts', by=ONE_PLACE, tolerance=MONITORED, check_sortedness=False)
+    stands_in = pl.col('by_monitor').fill_null(False) & pl.col('is_monitor').eq_missing(False)
+    hour = [*ONE_PLACE, (pl.col('event_ts') - pl.duration(microseconds=1)).dt.truncate('1h')]
+    another = pl.col('in_charge').is_not_null() & (pl.col('sensor_id') != pl.col('in_charge'))
+    order = 2*severity().eq_missing('fail').cast(pl.Int8) + another.cast(pl.Int8)
+    ranked = rows.filter(~stands_in).with_columns(order=order)
+    first = ranked.filter(pl.col('order') == pl.col('order').min().over(hour))
+    return first.filter(pl.col('sensor_id') == pl.col('sensor_id').min().over(hour)).select(judged.columns)

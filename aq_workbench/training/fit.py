@@ -16,8 +16,8 @@ import polars as pl
 from ..core import quoted, Settings, source_lag
 from ..models import add_targets, AqiClassifier, build_features, default_split, evaluate_classifier
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, MIN_HOURS, split, TooLittle, without_flagged
-from ..quality import decide_use, judge_readings, RULES_VERSION, SECOND_ONE, CHEAPER, used_of
-from ..store import city_rows, city_written, FeatureStore, JUDGED, READINGS, used_rows
+from ..quality import decide_use, judge_failures, judge_readings, outcomes_of, RULES_VERSION, used_of
+from ..store import city_rows, city_written, FeatureStore, JUDGED, READINGS
 
 # %% ../../nbs/08_training/00_fit.ipynb #ae5e6e81
 class TrainingRows(NamedTuple):
@@ -41,11 +41,12 @@ def training_rows(
     "Features from what was known on time and is used, targets from what is current at `asof`."
     sensors, seen = sensors or store.settings.sensors, {'asof': asof, 'version': version}
     current = city_rows(store, city, **seen).select(JUDGED).collect()
-    decided = decide_use(judge_readings(current), sensors=sensors)
-    if current.select(came_on_time().fill_null(False).all()).item(): used = used_of(decided)
-    else: used = used_rows(store, city, on_time=True, sensors=sensors, **seen)
-    targets = decided.filter(~pl.col('left_out').is_in([CHEAPER, SECOND_ONE]).fill_null(False))
-    return TrainingRows(add_targets(build_features(used.rows), targets), used.record)
+    judged = on_time = judge_readings(current)
+    if not current.select(came_on_time().fill_null(False).all()).item():
+        on_time = judge_failures(city_rows(store, city, on_time=True, **seen).select(JUDGED).collect())
+    known = decide_use(on_time, sensors=sensors)
+    used = used_of(known)
+    return TrainingRows(add_targets(build_features(used.rows), outcomes_of(judged, known)), used.record)
 
 # %% ../../nbs/08_training/00_fit.ipynb #2f7d9cf4
 def training_frame(

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ISSUED', 'ISSUES', 'FIRST_H', 'FORECAST', 'MEASURED', 'forecasts_at', 'issue_times', 'champions', 'issues',
-           'issued_cities', 'issued_forecasts', 'NotIssued', 'serving_version', 'newest_issue', 'newest_forecasts',
-           'issue_forecasts', 'forecast_city', 'hourly_values', 'newest_values', 'having', 'join_outcomes',
-           'outcome_rows', 'recent_outcomes']
+           'issued_cities', 'issued_forecasts', 'NotIssued', 'serving_version', 'serving_sensors', 'newest_issue',
+           'newest_forecasts', 'issue_forecasts', 'forecast_city', 'hourly_values', 'newest_values', 'having',
+           'join_outcomes', 'outcome_rows', 'recent_outcomes']
 
 # %% ../../nbs/08_training/04_forecast.ipynb #beab2e62
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ import polars as pl
 from ..aqi import CATEGORIES
 from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, Forecaster, HORIZONS, LOOKBACK_H, measured_hours
-from ..quality import CONTEXT, decide_use, judge_readings, SECOND_ONE, CHEAPER
+from ..quality import CONTEXT, decide_use, judge_failures, judge_readings, outcomes_of
 from ..store import city_asof, city_rows, storage_errors, FeatureStore, JUDGED, used_rows
 from ..registry import ModelRegistry
 
@@ -121,6 +121,14 @@ def serving_version(
     "The version of a city's regressor that serves."
     champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
     return champion and champion['version']
+
+def serving_sensors(
+    city:str,             # In any spelling
+    *, settings:Settings  # Home and kind of source
+)->str:                   # `auto` or `all`
+    "Which sensors count: as the version that serves was trained; else as the settings say."
+    champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
+    return (champion['tags'].get('sensors') if champion else None) or settings.sensors
 
 # %% ../../nbs/08_training/04_forecast.ipynb #56978923
 def newest_issue(
@@ -245,14 +253,15 @@ def outcome_rows(
     store:FeatureStore,   # Where the readings are
     city:str,             # In any spelling
     *, since:datetime,    # Targets after this moment
-    asof:datetime         # The present: nothing that came later
+    asof:datetime,        # The present: nothing that came later
+    sensors:str='auto'    # `auto` or `all`, as the model was trained
 )->pl.DataFrame:          # PM2.5 with flags
     "The readings that forecasts are held against, and the days before them for persistence."
     start = since - timedelta(days=3)
-    rows = city_rows(store, city, start=start - CONTEXT, asof=asof).select(JUDGED).collect()
-    decided = decide_use(judge_readings(rows), sensors=store.settings.sensors)
-    another = pl.col('left_out').is_in([CHEAPER, SECOND_ONE]).fill_null(False)
-    return decided.filter(~another, pl.col('parameter') == 'pm25', pl.col('event_ts') > pl.lit(start).cast(TS))
+    def rows(**seen):
+        return city_rows(store, city, start=start - CONTEXT, asof=asof, **seen).select(JUDGED).collect()
+    outcomes = outcomes_of(judge_readings(rows()), decide_use(judge_failures(rows(on_time=True)), sensors=sensors))
+    return outcomes.filter(pl.col('parameter') == 'pm25', pl.col('event_ts') > pl.lit(start).cast(TS))
 
 # %% ../../nbs/08_training/04_forecast.ipynb #83e3ebc9
 def recent_outcomes(
@@ -268,5 +277,5 @@ def recent_outcomes(
     if until is not None: due &= pl.col('target_ts') <= pl.lit(until).cast(TS)
     forecasts = issued_forecasts(store, city, version=version, where=due, start=since)
     if forecasts.is_empty(): return pl.DataFrame()
-    return join_outcomes(forecasts, outcome_rows(store, city, since=since, asof=asof)).sort(
-        'location_id', 'horizon_h', 'target_ts')
+    outcomes = outcome_rows(store, city, since=since, asof=asof, sensors=serving_sensors(city, settings=store.settings))
+    return join_outcomes(forecasts, outcomes).sort('location_id', 'horizon_h', 'target_ts')
