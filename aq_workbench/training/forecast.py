@@ -17,7 +17,8 @@ import polars as pl
 from ..aqi import CATEGORIES
 from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, Forecaster, HORIZONS, LOOKBACK_H, measured_hours
-from ..quality import CONTEXT, decide_use, judge_failures, judge_readings, outcomes_of
+from ..quality import CONTEXT, decide_use, judge_failures, judge_readings, left_out_text, look_at_rules
+from ..quality import outcomes_of, refuse_without_pm25
 from ..store import city_asof, city_rows, storage_errors, FeatureStore, JUDGED, used_rows
 from ..registry import ModelRegistry
 
@@ -185,9 +186,13 @@ def forecast_city(
     regressor, classifier, who = champions(ModelRegistry(settings), city)
     known = used_rows(store, city, start=moment - timedelta(days=days, hours=FIRST_H), asof=moment, on_time=True,
                       sensors=who['tags'].get('sensors', ''))
+    refuse_without_pm25(known.record, city, settings=settings)
     due = issue_times(build_features(known.rows), asof=moment, fit_end=utc(who['tags']['fit_end']), days=days)
     if due.is_empty():
-        raise Missing(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast",
+        rules = left_out_text(known.record['pm25'], 'readings of PM2.5')
+        what = f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast"
+        raise Missing(f"{what}; {rules}" if rules else what,
+                      f"{look_at_rules(city, settings=settings)}, or fetch newer data" if rules else
                       "fetch newer data, or train on earlier hours only")
     made = issue_forecasts(regressor, classifier, due, city=city, model=who['model'], version=who['version'],
                            run_id=run_id)

@@ -133,7 +133,7 @@ def train_city(
     lost = None
     if due:
         frame, left_out = rows()
-        fitted = fit_city(frame, city, settings=settings)
+        fitted = fit_city(frame, city, settings=settings, left_out=left_out)
         models, contest = register_fitted(fitted, tags, settings)
         write_record(path, record := record_of(fitted, tags, left_out), models[regressor])
         if not contest.won: lost = {**record, 'models': models, 'why': contest.why}
