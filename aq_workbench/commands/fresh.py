@@ -16,7 +16,8 @@ from .panel import advice, forecast_panel, load_outlook, print_panel
 from .source import base_url, stored_city
 from ..core import AqwError, kind_option, LAG_H, Missing, now, quoted, Settings, utc
 from ..models import known_hours
-from ..training import forecast_city, issued_forecasts, serving_version
+from ..training import forecast_city, issued_forecasts, serving_sensors, serving_version
+from ..quality import refuse_without_pm25
 from ..pipeline import one_run
 from ..store import city_asof, FeatureStore, sync_city, used_rows
 
@@ -40,13 +41,17 @@ def newest_known(
     "The newest hour at which a value of PM2.5 was known on time; `Missing` where there is none."
     store = FeatureStore(settings)
     since = min(city_asof(store, city), at) - timedelta(days=3)
-    pm25 = used_rows(store, city, start=since, asof=at, on_time=True, of=pl.col('parameter') == 'pm25').rows
+    used = used_rows(store, city, start=since, asof=at, on_time=True, of=pl.col('parameter') == 'pm25',
+                     sensors=serving_sensors(city, settings=settings))
+    refuse_without_pm25(used.record, city, settings=settings)
+    pm25 = used.rows
     newest = known_hours(pm25).filter(pl.col('issued_at') <= at)['issued_at'].max() if pm25.height else None
     if newest is None:
         raise Missing(f"no PM2.5 of {city!r} was known on time between {since:%Y-%m-%d %H:%M} and {at:%Y-%m-%d %H:%M} "
                       f"UTC", "see which hours are stored: aqw cities list")
     return newest
 
+# %% ../../nbs/16_commands/12_fresh.ipynb #da01b654
 def is_due(
     city:str,              # As the store spells it
     *, settings:Settings,  # Home and kind of source

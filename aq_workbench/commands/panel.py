@@ -24,8 +24,8 @@ from ..aqi import category_field, hour_band, ink_on, Standard, standard_by_id
 from ..core import how_old, kind_option, load_command, Missing, quoted, Settings, utc
 from ..models import ceil_hour
 from ..fetcher import city_or_none
-from ..training import newest_forecasts
-from ..quality import used_text
+from ..training import newest_forecasts, serving_sensors
+from ..quality import refuse_without_pm25, used_text
 from ..report import origins
 from ..store import city_rows, FeatureStore, used_rows
 
@@ -108,10 +108,12 @@ def load_outlook(
     name, since = forecasts['city'][0], forecasts['issued_at'][0] - timedelta(hours=SHOWN_H)
     pm25 = city_rows(store, name, where=(pl.col('parameter') == 'pm25') & (pl.col('event_ts') > since)
                      & (pl.col('event_ts') <= at), asof=asof or None).collect()
-    used = used_rows(store, name, start=since, end=at, asof=asof or None, of=pl.col('parameter') == 'pm25')
+    used = used_rows(store, name, start=since, end=at, asof=asof or None, of=pl.col('parameter') == 'pm25',
+                     sensors=serving_sensors(name, settings=settings))
+    refuse_without_pm25(used.record, name, settings=settings)
     if used.rows.is_empty():
-        raise Missing(f"the store has forecasts of {name} but no PM2.5 {'that is used ' if pm25.height else ''}since "
-                      f"{since:%Y-%m-%d}", f"load it again: {load_command(name, settings, 'fetch')}")
+        raise Missing(f"the store has forecasts of {name} but no PM2.5 since {since:%Y-%m-%d}",
+                      f"load it again: {load_command(name, settings, 'fetch')}")
     origin = dict.fromkeys(f"{o['source']}: {o['licence']}" for o in origins(pm25.lazy()))
     return Outlook(name, clock_of(name, pm25), at, mean_over_stations(station_hours(used.rows)),
                    newest_of_stations(pm25, used.rows), forecasts, list(origin), settings.source, kind_option(settings),

@@ -7,7 +7,7 @@ __all__ = ['NAMED', 'TABLES', 'plain_table', 'count', 'Fetched', 'fetched', 'fet
            'version_of', 'train_table', 'expected', 'expected_cell', 'legend', 'forecast_table', 'error_cell',
            'drift_cell', 'decision_cell', 'monitor_table', 'lines_of', 'serves_cell', 'run_table', 'cut',
            'silent_words', 'left_words', 'fetch_notes', 'brought_nothing', 'unflagged_words', 'train_notes',
-           'monitor_notes', 'stages_of', 'notes_of', 'summary_of_run', 'cell_text', 'print_frame']
+           'forecast_notes', 'monitor_notes', 'stages_of', 'notes_of', 'summary_of_run', 'cell_text', 'print_frame']
 
 # %% ../../nbs/16_commands/01_printing.ipynb #93f50c2c
 from datetime import timedelta
@@ -304,11 +304,13 @@ def brought_nothing(
 
 # %% ../../nbs/16_commands/01_printing.ipynb #9ddddc86
 def unflagged_words(
-    errors:list[tuple]   # (hours ahead, RMSE, outcomes), without those that a rule doubts
+    errors:list[tuple]   # (hours ahead, RMSE, outcomes, persistence's RMSE or None), without those that a rule doubts
 )->str:
-    "What the error is without outcomes that a rule doubts."
-    each = ', '.join(f"{rmse:.1f} at {h} h ({n:,} outcomes)" for h, rmse, n in errors)
-    return f"without outcomes that a rule doubts, the RMSE is {each}"
+    "What the error is without outcomes that a rule doubts, beside persistence's."
+    def one(h, rmse, n, naive):
+        beside = f"; persistence's {naive:.1f}" if naive is not None else ''
+        return f"{rmse:.1f} at {h} h ({n:,} outcomes{beside})"
+    return f"without outcomes that a rule doubts, the RMSE is {', '.join(one(*e) for e in errors)}"
 
 def train_notes(
     entry:dict   # A city of results.json
@@ -319,10 +321,20 @@ def train_notes(
     if not entry['trained']: return [f'no model trained: {why}']
     trained = lost or entry
     said = f"{text} (rules {trained['rules']})" if (text := used_text(trained.get('left_out'))) else ''
-    free = [(s['horizon_h'], s['rmse_unflagged'], s['n_unflagged']) for s in trained.get('scores', [])
+    naive = {s['horizon_h']: s.get('rmse_unflagged') for s in trained.get('scores', []) if s['model'] == 'persistence'}
+    free = [(s['horizon_h'], s['rmse_unflagged'], s['n_unflagged'], naive.get(s['horizon_h']))
+            for s in trained.get('scores', [])
             if s['model'] == 'forecaster' and s.get('n_unflagged') not in (None, 0, s.get('n'))]
     return [f'trained because {why}', *([said] if said else []), *([unflagged_words(free)] if free else []),
             *([f"{version_of(lost)} lost: {lost['why']}"] if lost else [])]
+
+# %% ../../nbs/16_commands/01_printing.ipynb #7c0e3127
+def forecast_notes(
+    entry:dict   # A city of results.json
+)->list[str]:
+    "What the features of the newest forecasts left out."
+    said = used_text((entry.get('forecast') or {}).get('left_out'))
+    return [f'the forecast was made without some readings: {said}'] if said else []
 
 # %% ../../nbs/16_commands/01_printing.ipynb #7a4adff2
 def monitor_notes(
@@ -333,7 +345,7 @@ def monitor_notes(
     why = f"{decision_cell(entry).plain}: {' '.join(entry['verdict']['reasons'])}".rstrip('.')
     said = used_text(entry['drift'].get('left_out'))
     recent = entry.get('performance', {}).get('recent', {})
-    free = [(h, p['rmse_unflagged'], p['n_unflagged']) for h, p in recent.items()
+    free = [(h, p['rmse_unflagged'], p['n_unflagged'], p.get('rmse_persistence_unflagged')) for h, p in recent.items()
             if p.get('n_unflagged') not in (None, 0, p.get('n'))]
     return [why, *([said] if said else []), *([unflagged_words(free)] if free else [])]
 
@@ -354,6 +366,7 @@ def notes_of(
         quiet = [f"nothing new. No row was added{', no model trained' if 'train' in stages else ''}"]
         sentences = fetch_notes(e) + ['no row was added']*(brought_nothing(e) and not idle)
         sentences += (quiet if idle else train_notes(e)) + monitor_notes(e)*(stages == {'monitor'})
+        sentences += forecast_notes(e)*(not idle and not e.get('trained'))
         for sentence in sentences: cities_of.setdefault(sentence, []).append(city)
     return [f"{', '.join(names)}: {sentence}." for sentence, names in cities_of.items()]
 

@@ -14,7 +14,7 @@ from math import pi
 import polars as pl
 
 from ..core import Missing, POLLUTANTS, source_lag, WEATHER
-from ..quality import severity, usable
+from ..quality import is_measurement, severity, usable
 
 # %% ../../nbs/06_models/00_features.ipynb #7eb02402
 def ceil_hour(
@@ -170,7 +170,7 @@ def measured_hours(
     readings:pl.DataFrame   # Current readings, with flags
 )->pl.DataFrame:            # location_id, parameter, event_ts (whole hours), value, flag (fail, suspect), known_ts
     "What was measured in each hour, when it was known, and how much it is doubted."
-    hourly = readings.filter(usable(), pl.col('period_min') == 60, pl.col('value').is_not_null())
+    hourly = readings.filter(is_measurement(), pl.col('period_min') == 60, pl.col('value').is_not_null())
     hour = ['location_id', 'parameter', 'event_ts']
     hourly = hourly.select('location_id', 'parameter', 'value', known_ts=known_at(), flag=severity(),
                            event_ts=ceil_hour(pl.col('event_ts')))

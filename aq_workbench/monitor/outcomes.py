@@ -224,7 +224,7 @@ def load_logs(
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #dd975494
 PERFORMANCE = ('n', 'rmse', 'mae', 'bias', 'r2', 'rmse_persistence', 'relative_rmse', 'coverage90', 'n_unflagged',
-               'rmse_unflagged')
+               'rmse_unflagged', 'rmse_persistence_unflagged')
 
 def horizon_performance(
     rows:pl.DataFrame   # Forecasts of one horizon with outcome and persistence
@@ -237,7 +237,8 @@ def horizon_performance(
     relative = own['rmse']/naive['rmse'] if naive['rmse'] else None
     free = rows['flag'].is_null().to_numpy() if 'flag' in rows.columns else np.ones(rows.height, bool)
     figures = {**own, 'rmse_persistence': naive['rmse'], 'relative_rmse': relative,
-               **unflagged_score(actual, rows['mean'].to_numpy(), free)}
+               **unflagged_score(actual, rows['mean'].to_numpy(), free), 'rmse_persistence_unflagged':
+               unflagged_score(actual, rows['persistence'].to_numpy(), free)['rmse_unflagged']}
     return {k: finite(figures.get(k)) for k in PERFORMANCE}
 
 # %% ../../nbs/10_monitor/00_outcomes.ipynb #f0f4549c

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SEVERITIES', 'LIMITS_OF', 'ROW_RULES', 'TUNED_ON', 'SERIES_RULES', 'BREAKS', 'INDEX_RULES', 'COPIES',
            'GASES_AND_PARTICLES', 'STATION_RULES', 'GIVEN_RULES', 'CHECKED_ON', 'WHOLE_RULES', 'RULES_VERSION',
-           'RULEBOOK', 'Rule', 'rule_named', 'rules_table', 'limit']
+           'RULEBOOK', 'FAILS', 'NO_MEASUREMENT', 'Rule', 'rule_named', 'flagged_as', 'usable', 'is_measurement',
+           'rules_table', 'limit']
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #20dd5dca
 from dataclasses import dataclass, field
@@ -136,6 +137,24 @@ def rule_named(
     "The rule behind a flag; `Missing` for a name that none has."
     if name in RULEBOOK: return RULEBOOK[name]
     raise Missing(f"no rule is called {name!r}", f"the rules are {sorted(RULEBOOK)}")
+
+# %% ../../nbs/04_quality/01_catalog.ipynb #2f58aaed
+FAILS = [name for name, rule in RULEBOOK.items() if rule.severity == 'fail']
+NO_MEASUREMENT = ['sentinel', 'invalid']   # Nothing was measured: neither learnt from nor scored
+
+def flagged_as(
+    names:list[str]   # Of rules
+)->pl.Expr:
+    "Whether one of a row's flags is among some names."
+    return pl.col('flags').fill_null('').str.contains(f"(^|;)({'|'.join(names)})(;|$)")
+
+def usable()->pl.Expr:   # True where computations use a row
+    "No flag that fails; small negatives and what is suspect stay."
+    return ~flagged_as(FAILS)
+
+def is_measurement()->pl.Expr:   # True where a forecast can be held against a row
+    "Neither a code for missing nor invalid for its source."
+    return ~flagged_as(NO_MEASUREMENT)
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #bf84ae3f
 def rules_table()->pl.DataFrame:   # A row for each rule, the gravest first

@@ -29,8 +29,8 @@ import yaml
 from ..core import city_slug, first_command, kind_option, load_command, Missing, now, parameter_name
 from ..core import path_name, Settings, typed_path, UNITS, Unreachable, Unusable, utc
 from ..models import build_features, CATEGORY_MEANING, LOOKBACK_H
-from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued
-from ..quality import usable, used_text
+from ..training import ISSUED, issued_cities, issued_forecasts, newest_issue, NotIssued, serving_sensors
+from ..quality import all_left_out, left_out_text, look_at_rules, usable, used_text
 from ..store import cities_in, city_rows, FeatureStore, READINGS, used_rows
 
 # %% ../../nbs/12_report/04_exports.ipynb #b779e4d2
@@ -149,7 +149,11 @@ def features_of(
 )->Chosen:
     "Features of one city, by place and hour."
     first = query.start - timedelta(hours=LOOKBACK_H + 24) if query.start else None
-    used = used_rows(store, city, start=first, asof=query.asof, version=table_version, on_time=True)
+    used = used_rows(store, city, start=first, end=query.end, asof=query.asof, version=table_version, on_time=True,
+                     sensors=serving_sensors(city, settings=store.settings),
+                     counted=query_filter(query._replace(what='readings')))
+    if 'pm25' not in used.rows['parameter'] and all_left_out(used.record['pm25']):
+        return Chosen(used.rows.select('city').clear(), used.record)
     if used.rows.is_empty(): return Chosen(used.rows.select('city'), used.record)
     features = (build_features(used.rows).filter(query_filter(query))
                 .select(pl.lit(used.rows['city'][0]).alias('city'), pl.all())
@@ -196,9 +200,14 @@ def stored_names(
 def nothing_left(
     store:FeatureStore,  # Where was looked
     names:list[str],     # Cities
-    query:Query          # What was asked for
+    query:Query,         # What was asked for
+    left_out:dict        # City -> record of the readings that were not used
 )->Missing:
-    "The error for a query without rows: what there is instead."
+    "The error for a query without rows: which rules left all out, or what there is instead."
+    if rules := {name: text for name, record in left_out.items() if (text := left_out_text(record))
+                and (all_left_out(record) or query.what == 'features' and all_left_out(record['pm25']))}:
+        return Missing(f"nothing of {', '.join(names)} is left for this: {'; '.join(map(': '.join, rules.items()))}",
+                       look_at_rules(next(iter(rules)), settings=store.settings))
     time = 'issued_at' if query.what == 'forecasts' else 'event_ts'
     if query.what == 'forecasts': rows = pl.concat(issued_forecasts(store, n).lazy() for n in names)
     else: rows = store.group(READINGS).rows().filter(pl.col('city').is_in(names))
@@ -226,8 +235,8 @@ def select_rows(
     table_version = store.version(group)
     chosen = {name: read(store, name, query, table_version) for name in names}
     frame = pl.concat([c.frame for c in chosen.values()], how='diagonal')
-    if frame.is_empty(): raise nothing_left(store, names, query)
     left_out = {name: c.left_out for name, c in chosen.items() if c.left_out}
+    if frame.is_empty(): raise nothing_left(store, names, query, left_out)
     return Selection(frame.with_columns(simulated=pl.lit(settings.source == 'sandbox')), table_version, left_out)
 
 # %% ../../nbs/12_report/04_exports.ipynb #ac636b6d

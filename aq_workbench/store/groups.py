@@ -141,7 +141,7 @@ def scan(
     *, asof:str|datetime|None=None,      # What the world knew at this moment; by default everything
     version:int|str|None=None,           # What the store held at this version; by default the newest
     on_time:bool=False,                  # Only rows that came within their source's lag
-    usable:bool=False,                   # Only what can be a measurement: no sentinel, nothing out of range or missing
+    usable:bool=False,                   # Only what computations use: no flag that fails, nothing missing
     where:pl.Expr|None=None,             # Which facts to read: a condition on key columns and names, never on values
     **bounds:str|datetime|None           # `start` and `end` of event_ts
 )->pl.LazyFrame:                         # The current row of each key

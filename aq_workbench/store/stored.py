@@ -59,13 +59,14 @@ def used_rows(
     sensors:str='',                  # `auto` or `all`; empty: as the store's settings say
     columns:tuple[str, ...]=(),      # More columns than `JUDGED`
     of:pl.Expr|bool=True,            # Which of the rows are meant; the others are context
+    counted:pl.Expr|bool=True,       # Which of these the record speaks of
     **query:object                   # As in `FeatureStore.scan`: `asof`, `version`, `on_time`, `end`
 )->Used:                             # The rows, and the record of those that are left out
     "A city's readings that features, means and indices use."
     first = start and utc(start) - CONTEXT
     rows = city_rows(store, city, start=first, **query).select(*JUDGED, *columns).collect()
     mine = of if start is None else (pl.col('event_ts') > pl.lit(utc(start)).cast(TS)) & of
-    return used_readings(rows, sensors=sensors or store.settings.sensors, where=mine)
+    return used_readings(rows, sensors=sensors or store.settings.sensors, where=mine, counted=counted)
 
 # %% ../../nbs/05_store/13_stored.ipynb #a250feef
 def all_city_rows(

@@ -6,5 +6,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "train": ["NOTHING_NEW", "train_city"],
     "repeat": ["repeat_training"],
     "forecast": ["forecast_city", "ISSUED", "issued_cities", "issued_forecasts", "newest_forecasts", "newest_issue",
-                 "NotIssued", "recent_outcomes", "serving_version"],
+                 "NotIssued", "recent_outcomes", "serving_sensors", "serving_version"],
 })

@@ -16,8 +16,9 @@ import polars as pl
 from ..core import quoted, Settings, source_lag
 from ..models import add_targets, AqiClassifier, build_features, default_split, evaluate_classifier
 from ..models import evaluate_forecaster, Forecaster, HORIZONS, MIN_HOURS, split, TooLittle, without_flagged
-from ..quality import decide_use, judge_readings, RULES_VERSION, SECOND_ONE, CHEAPER, used_of
-from ..store import city_rows, city_written, FeatureStore, JUDGED, READINGS, used_rows
+from ..quality import decide_use, judge_failures, judge_readings, left_out_text, look_at_rules, outcomes_of
+from ..quality import refuse_without_pm25, RULES_VERSION, used_of
+from ..store import city_rows, city_written, FeatureStore, JUDGED, READINGS
 
 # %% ../../nbs/08_training/00_fit.ipynb #ae5e6e81
 class TrainingRows(NamedTuple):
@@ -41,11 +42,13 @@ def training_rows(
     "Features from what was known on time and is used, targets from what is current at `asof`."
     sensors, seen = sensors or store.settings.sensors, {'asof': asof, 'version': version}
     current = city_rows(store, city, **seen).select(JUDGED).collect()
-    decided = decide_use(judge_readings(current), sensors=sensors)
-    if current.select(came_on_time().fill_null(False).all()).item(): used = used_of(decided)
-    else: used = used_rows(store, city, on_time=True, sensors=sensors, **seen)
-    targets = decided.filter(~pl.col('left_out').is_in([CHEAPER, SECOND_ONE]).fill_null(False))
-    return TrainingRows(add_targets(build_features(used.rows), targets), used.record)
+    judged = on_time = judge_readings(current)
+    if not current.select(came_on_time().fill_null(False).all()).item():
+        on_time = judge_failures(city_rows(store, city, on_time=True, **seen).select(JUDGED).collect())
+    known = decide_use(on_time, sensors=sensors)
+    used = used_of(known)
+    refuse_without_pm25(used.record, city, settings=store.settings)
+    return TrainingRows(add_targets(build_features(used.rows), outcomes_of(judged, known)), used.record)
 
 # %% ../../nbs/08_training/00_fit.ipynb #2f7d9cf4
 def training_frame(
@@ -105,16 +108,19 @@ def longer_history(
 
 # %% ../../nbs/08_training/00_fit.ipynb #239524b4
 def fit_city(
-    frame:pl.DataFrame,    # Features and targets
-    city:str,              # Its name, for the advice
-    *, settings:Settings   # Kind of source, and whether there is a key
-)->dict:                   # As `fit_and_score`
+    frame:pl.DataFrame,       # Features and targets
+    city:str,                 # Its name, for the advice
+    *, settings:Settings,     # Kind of source, and whether there is a key
+    left_out:dict|None=None   # Of `training_rows`
+)->dict:                      # As `fit_and_score`
     "Fit and score a city's models; `TooLittle` says how to get a history that is long enough."
     try:
         if frame.is_empty(): raise TooLittle(f"no hour of {city!r} has a PM2.5 that was known in time")
         return fit_and_score(frame)
     except TooLittle as e:
-        raise TooLittle(e.what, longer_history(city, settings=settings, days=days_needed(frame))) from e
+        do, counts = longer_history(city, settings=settings, days=days_needed(frame)), (left_out or {}).get('pm25')
+        if not counts or not (rules := left_out_text(counts, 'readings of PM2.5')): raise TooLittle(e.what, do) from e
+        raise TooLittle(f"{e.what}; {rules}", f"{look_at_rules(city, settings=settings)}; and {do}") from e
 
 # %% ../../nbs/08_training/00_fit.ipynb #1fe7bfd0
 def flat_metrics(

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ISSUED', 'ISSUES', 'FIRST_H', 'FORECAST', 'MEASURED', 'forecasts_at', 'issue_times', 'champions', 'issues',
-           'issued_cities', 'issued_forecasts', 'NotIssued', 'serving_version', 'newest_issue', 'newest_forecasts',
-           'issue_forecasts', 'forecast_city', 'hourly_values', 'newest_values', 'having', 'join_outcomes',
-           'outcome_rows', 'recent_outcomes']
+           'issued_cities', 'issued_forecasts', 'NotIssued', 'serving_version', 'serving_sensors', 'newest_issue',
+           'newest_forecasts', 'issue_forecasts', 'forecast_city', 'hourly_values', 'newest_values', 'having',
+           'join_outcomes', 'outcome_rows', 'recent_outcomes']
 
 # %% ../../nbs/08_training/04_forecast.ipynb #beab2e62
 from datetime import datetime, timedelta
@@ -17,7 +17,8 @@ import polars as pl
 from ..aqi import known_standards
 from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, Forecaster, HORIZONS, LOOKBACK_H, measured_hours
-from ..quality import CONTEXT, decide_use, judge_readings, SECOND_ONE, CHEAPER
+from ..quality import CONTEXT, decide_use, judge_failures, judge_readings, left_out_text, look_at_rules
+from ..quality import outcomes_of, refuse_without_pm25
 from ..store import city_asof, city_rows, storage_errors, FeatureStore, JUDGED, used_rows
 from ..registry import ModelRegistry
 
@@ -125,6 +126,14 @@ def serving_version(
     champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
     return champion and champion['version']
 
+def serving_sensors(
+    city:str,             # In any spelling
+    *, settings:Settings  # Home and kind of source
+)->str:                   # `auto` or `all`
+    "Which sensors count: as the version that serves was trained; else as the settings say."
+    champion = ModelRegistry(settings).champion('pm25_regressor', city=city)
+    return (champion['tags'].get('sensors') if champion else None) or settings.sensors
+
 # %% ../../nbs/08_training/04_forecast.ipynb #56978923
 def newest_issue(
     store:FeatureStore,  # Where they are
@@ -180,9 +189,13 @@ def forecast_city(
     regressor, classifier, who = champions(ModelRegistry(settings), city)
     known = used_rows(store, city, start=moment - timedelta(days=days, hours=FIRST_H), asof=moment, on_time=True,
                       sensors=who['tags'].get('sensors', ''))
+    refuse_without_pm25(known.record, city, settings=settings)
     due = issue_times(build_features(known.rows), asof=moment, fit_end=utc(who['tags']['fit_end']), days=days)
     if due.is_empty():
-        raise Missing(f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast",
+        rules = left_out_text(known.record['pm25'], 'readings of PM2.5')
+        what = f"no hour of {city!r} up to {moment:%Y-%m-%d %H:%M} UTC can be forecast"
+        raise Missing(f"{what}; {rules}" if rules else what,
+                      f"{look_at_rules(city, settings=settings)}, or fetch newer data" if rules else
                       "fetch newer data, or train on earlier hours only")
     made = issue_forecasts(regressor, classifier, due, city=city, model=who['model'], version=who['version'],
                            run_id=run_id)
@@ -248,14 +261,15 @@ def outcome_rows(
     store:FeatureStore,   # Where the readings are
     city:str,             # In any spelling
     *, since:datetime,    # Targets after this moment
-    asof:datetime         # The present: nothing that came later
+    asof:datetime,        # The present: nothing that came later
+    sensors:str='auto'    # `auto` or `all`, as the model was trained
 )->pl.DataFrame:          # PM2.5 with flags
     "The readings that forecasts are held against, and the days before them for persistence."
     start = since - timedelta(days=3)
-    rows = city_rows(store, city, start=start - CONTEXT, asof=asof).select(JUDGED).collect()
-    decided = decide_use(judge_readings(rows), sensors=store.settings.sensors)
-    another = pl.col('left_out').is_in([CHEAPER, SECOND_ONE]).fill_null(False)
-    return decided.filter(~another, pl.col('parameter') == 'pm25', pl.col('event_ts') > pl.lit(start).cast(TS))
+    def rows(**seen):
+        return city_rows(store, city, start=start - CONTEXT, asof=asof, **seen).select(JUDGED).collect()
+    outcomes = outcomes_of(judge_readings(rows()), decide_use(judge_failures(rows(on_time=True)), sensors=sensors))
+    return outcomes.filter(pl.col('parameter') == 'pm25', pl.col('event_ts') > pl.lit(start).cast(TS))
 
 # %% ../../nbs/08_training/04_forecast.ipynb #83e3ebc9
 def recent_outcomes(
@@ -271,5 +285,5 @@ def recent_outcomes(
     if until is not None: due &= pl.col('target_ts') <= pl.lit(until).cast(TS)
     forecasts = issued_forecasts(store, city, version=version, where=due, start=since)
     if forecasts.is_empty(): return pl.DataFrame()
-    return join_outcomes(forecasts, outcome_rows(store, city, since=since, asof=asof)).sort(
-        'location_id', 'horizon_h', 'target_ts')
+    outcomes = outcome_rows(store, city, since=since, asof=asof, sensors=serving_sensors(city, settings=store.settings))
+    return join_outcomes(forecasts, outcomes).sort('location_id', 'horizon_h', 'target_ts')
