@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 
 from .runs import newest_results, run_for, step, tell_outcome
-from .source import Asof, Cities, Days, Folder, MappingOption, settings_for, Source, Workers
+from .source import Asof, Cities, Days, Folder, MappingOption, settings_for, Source
+from .source import StandardOption, Workers
 from ..core import below, clock_note, first_command, Missing, quoted, reports_root, Settings, Unusable
 from ..pipeline import STAGES
 
@@ -40,6 +41,7 @@ def run(
     mapping:MappingOption='',
     days:Days=400,
     asof:Asof='',
+    standard:StandardOption='',
     workers:Workers=0
 ):
     """Run everything: read, store, train, forecast, monitor, report.
@@ -49,7 +51,7 @@ def run(
     Example: aqw run --source files --path data/beijing --cities Beijing
     """
     outcome = run_for(tuple(STAGES), cities, source, path=path, mapping=mapping, days=days, workers=workers,
-                      report=True, asof=asof)
+                      report=True, asof=asof, standard=standard)
     raise typer.Exit(tell_outcome(outcome, Console()))
 
 # %% ../../nbs/16_commands/13_flow.ipynb #bc33d8d7
@@ -111,6 +113,7 @@ def train(
     cities:Cities='',
     source:Source='',
     asof:Asof='',
+    standard:StandardOption='',
     workers:Workers=0,
     repeat:Annotated[str, typer.Option('--repeat', help='Train the model of this MLflow run again, from the same '
                                                         'rows, and compare')]=''
@@ -120,7 +123,7 @@ def train(
     Example: aqw train --repeat RUN_ID, with a run id of: aqw models NAME
     """
     if repeat: raise typer.Exit(tell_repeated(repeat, settings_for(source), Console()))
-    step('train', cities, source, asof=asof, asked=True, workers=workers)
+    step('train', cities, source, asof=asof, asked=True, standard=standard, workers=workers)
 
 # %% ../../nbs/16_commands/13_flow.ipynb #d409b0ff
 @app.command(rich_help_panel=FLOW)

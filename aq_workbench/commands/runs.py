@@ -131,7 +131,7 @@ def run_stages(
     if stages != ('fetch',): knock(tracking_uri(settings), settings.timeout)
     absent = not_stored(plans, stages[0], settings=settings)
     jobs = [Job(p.name, run=run, home=str(settings.home), source=settings.source, stages=stages, path=p.path,
-                mapping=p.mapping, **options) for p in plans if p.name not in {r.city for r in absent}]
+                mapping=p.mapping, standard=p.aqi_standard, **options) for p in plans if p.name not in {r.city for r in absent}]
     with one_run(settings):
         watcher = Watcher([j.city for j in jobs], stages, console)
         with watcher.bars: results = run_cities(jobs, workers=workers, tell=watcher) if jobs else []
@@ -194,6 +194,7 @@ def run_for(
     source:str,            # Kind of source; empty: chosen by files and key
     *, path:str='',        # Folder of files for cities that name none
     mapping:str='',        # Description of these files
+    standard:str='',       # AQI standard of the categories; empty: as cities.yaml says, or the country's
     days:int=400,          # History that a city should have
     console:Console|None=None,  # Where to print
     **options              # Of `run_stages`
@@ -203,7 +204,7 @@ def run_for(
     kind, why, url = checked_source(*choose_source(source, path=named, settings=Settings()), settings=Settings())
     settings, console = Settings(source=kind), console or Console()
     plans = plans_for(cities or ('' if read_plans(settings.home) or kind == 'files' else STANDARD_CITIES),
-                      settings=settings, path=path, mapping=mapping)
+                      settings=settings, path=path, mapping=mapping, standard=standard)
     if kind == 'files':
         check_paths(plans)
         check_whose(plans)
@@ -224,11 +225,12 @@ def step(
     cities:str,       # Names with commas between; empty: `known_cities`
     source:str,       # Kind of source; empty: that of the newest run
     *, workers:int=0, # Processes; 0: one a core
+    standard:str='',  # AQI standard of the categories; empty: as cities.yaml says, or the country's
     **options         # Of `run_stages`
 ):
     "Run one stage for some cities whose data are stored, and tell what came of it."
     settings, console = settings_for(source), Console()
-    plans = plans_for(cities or known_cities(settings), settings=settings)
+    plans = plans_for(cities or known_cities(settings), settings=settings, standard=standard)
     announce(settings, kind_reason(source, settings), console)
     outcome = run_stages(plans, (stage,), settings=settings, console=console, workers=workers, **options)
     raise typer.Exit(tell_outcome(outcome, console))

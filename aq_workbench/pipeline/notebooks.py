@@ -214,6 +214,7 @@ class Job:
     days:int=400              # History that a city should have
     asof:str=''               # The present; empty: the city's last hour
     asked:bool=False          # Train even where the last verdict is content
+    standard:str=''           # AQI standard of its categories; empty: that of its country
     replace:bool=False        # Take back what the source brought before, then load it as history
 
 @dataclass
@@ -225,7 +226,7 @@ class CityResult:
     failed:dict|None = None
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #23a151ff
-LATER = {'replace':False}   # Parameters that a kept copy may be too old for, and what it does without them
+LATER = {'replace':False, 'standard':''}   # Parameters that a kept copy may be too old for, and what it does without them
 
 def parameters_for(
     job:Job,        # The city's share

@@ -9,6 +9,7 @@ __all__ = ['logged_training', 'same_rules', 'repeat_training']
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..aqi import SCORED_BY
 from ..core import city_slug, Missing, Settings, Unusable, utc
 from ..quality import RULES_VERSION
 from ..registry import digest, ModelRegistry, with_scores
@@ -56,7 +57,8 @@ def repeat_training(
     same_rules(training)
     frame = training_frame(FeatureStore(settings), tags['city'], asof=utc(tags['asof']), version=version,
                            sensors=tags.get('sensors', 'auto'))
-    model = fit_and_score(frame, seed=int(training['params']['seed']))['models'][kind]
+    seed, standard = int(training['params']['seed']), tags.get('standard', SCORED_BY)
+    model = fit_and_score(frame, seed=seed, standard=standard)['models'][kind]
     with TemporaryDirectory() as folder: again = digest(model.save(Path(folder)/'bundle'))
     return {'name': training['name'], 'version': training['version'], 'city': tags['city'], 'asof': tags['asof'],
             'store_version': version, 'digest': tags['digest'], 'again': again, 'equal': again == tags['digest']}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ..aqi import SCORED_BY
 from ..core import city_slug, data_root, Settings, utc
 from ..models import default_split, evaluate_classifier, evaluate_forecaster, HORIZONS
 from ..registry import ModelRegistry, registered_name
@@ -31,7 +32,7 @@ def verdict_on(
 
 # %% ../../nbs/08_training/02_train.ipynb #704f1b3d
 NOTHING_NEW = 'nothing new to learn from'
-WHICH = ['city_written', 'asof', 'rules', 'sensors']   # Tells one choice of rows from another
+WHICH = ['city_written', 'asof', 'rules', 'sensors', 'standard']   # Tells one choice of rows and classes from others
 
 def reason_to_train(
     last:dict|None,          # The last training, with its `WHICH`; None when there is none
@@ -41,11 +42,14 @@ def reason_to_train(
 )->tuple[bool, str]:         # Whether to train, and why or why not
     "Whether a model should be trained now, and the reason."
     if last is None: return True, 'there is no model yet'
+    last = {'standard': SCORED_BY, **last}   # A record from before there was a choice
     if all(str(last.get(k)) == str(v) for k, v in rows.items()): return False, NOTHING_NEW
     if asked: return True, 'it was asked for'
     if (theirs := last.get('rules')) != (ours := rows.get('rules')):
         by = f'by the rules {theirs}' if theirs else 'by rules that nobody recorded'
         return True, f'its readings were judged {by}, and these are {ours}'
+    if (theirs := last['standard']) != (ours := rows.get('standard', theirs)):
+        return True, f'it shows the categories of {theirs}, and those of {ours} are wanted'
     if verdict is None: return True, 'nobody has judged the champion yet'
     if not verdict['retrain']: return False, 'the last verdict was to keep the model'
     return verdict['retrain'], ' '.join(verdict['reasons'])
@@ -72,7 +76,7 @@ def write_record(
     path.write_text(json.dumps({'last': record, 'versions': versions}, indent=1), encoding='utf-8')
 
 # %% ../../nbs/08_training/02_train.ipynb #6a0c9435
-TRACED = ['asof', 'city_written', 'store_version', 'rules', 'sensors']   # Tags of a version that its record holds
+TRACED = ['asof', 'city_written', 'store_version', 'rules', 'sensors', 'standard']   # Tags of a version that its record holds
 
 def served_now(
     registry:ModelRegistry,  # Where the champions are
@@ -120,13 +124,14 @@ def train_city(
     *, settings:Settings,      # Home and source
     asof:str='',               # What may be known; empty: the city's last hour
     verdict:dict|None=None,    # The last verdict
-    asked:bool=False           # Train even where the last verdict is content
+    asked:bool=False,          # Train even where the last verdict is content
+    standard:str=''            # AQI standard whose categories are shown; empty: that of the city's country
 )->dict:                       # trained, reason; models, periods, scores of what serves; lost: those of a challenger
     "Train, score, register and perhaps promote a city's two models; or say why not. JSON-able."
     store, registry, slug = FeatureStore(settings), ModelRegistry(settings), city_slug(city)
     moment, path = city_asof(store, city, asof), data_root(settings)/'trained'/f'{slug}.json'
-    tags, records, regressor = provenance(store, city, moment), read_records(path), registered_name('pm25_regressor',
-        slug)
+    tags, records = provenance(store, city, moment, standard), read_records(path)
+    regressor = registered_name('pm25_regressor', slug)
     champion = registry.champion(regressor)
     last, verdict = (records['last'], verdict_on(verdict, champion['version'])) if champion else (None, None)
     due, reason = reason_to_train(last, {k: tags[k] for k in WHICH}, verdict, asked=asked)
@@ -136,7 +141,7 @@ def train_city(
     lost = None
     if due:
         frame, left_out = rows()
-        fitted = fit_city(frame, city, settings=settings, left_out=left_out)
+        fitted = fit_city(frame, city, settings=settings, left_out=left_out, standard=tags['standard'])
         models, contest = register_fitted(fitted, tags, settings)
         write_record(path, record := record_of(fitted, tags, left_out), models[regressor])
         if not contest.won: lost = {**record, 'models': models, 'why': contest.why}
