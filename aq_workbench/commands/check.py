@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .flow import LOOK
-from .look import app
+from .bulletin import app
 from .printing import plain_table
 from ..core import AqwError, Missing, quoted, typed_path, Unusable
 from ..fetcher import answer_lines, Batch, data_files, detect_format, infer_mapping, Inferred, merged
