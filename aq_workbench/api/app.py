@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CODES', 'MEANT', 'ASK', 'ADDRESSES', 'Answer', 'Forecast', 'CityForecast', 'Problem', 'Refusal', 'NoAnswer',
-           'reading', 'as_answers', 'slug_of', 'why_unknown', 'forecast_of', 'Model', 'list_models', 'Group',
-           'group_state', 'tried', 'Health', 'check_health', 'json_reply', 'refusal_reply', 'refuse_all',
-           'only_known_parameters', 'docs_page', 'create_app']
+           'reading', 'as_answers', 'slug_of', 'why_unknown', 'forecast_of', 'Index', 'CityIndex', 'as_index',
+           'index_of', 'Model', 'list_models', 'Group', 'group_state', 'tried', 'Health', 'check_health', 'json_reply',
+           'refusal_reply', 'refuse_all', 'only_known_parameters', 'docs_page', 'create_app']
 
 # %% ../../nbs/14_api/00_app.ipynb #11a517e3
 import logging
@@ -19,17 +19,17 @@ from typing import Annotated
 from urllib.parse import quote
 
 import polars as pl
-from fastapi import Depends, FastAPI, Path, Request
+from fastapi import Depends, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from ..core import AqwError, city_slug, kind_option, load_command, now, quoted, Settings, Unusable
-from ..aqi import standard_by_id
+from ..core import AqwError, city_slug, kind_option, load_command, Missing, now, quoted, Settings, Unusable
+from ..aqi import standard_by_id, standard_of
 from ..models import CATEGORY_MEANING
 from ..training import issued_cities, newest_forecasts, NotIssued
-from ..store import storage_errors, FeatureStore
+from ..store import cities_in, city_indices, FeatureStore, storage_errors
 from ..registry import ModelRegistry, slugs_with
 
 # %% ../../nbs/14_api/00_app.ipynb #e74e1adb
@@ -163,6 +163,59 @@ def forecast_of(
     return CityForecast(city=newest['city'][0], simulated=settings.source == 'sandbox',
                         forecasts=as_answers(newest, at=at))
 
+# %% ../../nbs/14_api/00_app.ipynb #6792a384
+class Index(Answer):
+    "An air-quality index, or the reason why there is none."
+    label:str = Field(description='What it is: the index of a day, what the authority shows within the day')
+    at:str = Field(description='The day, or the end of the hour (UTC)')
+    standard:str = Field(description='Revision of the standard')
+    index:float|None = Field(description='Its number; null where there is none')
+    category:str|None = Field(description='Its category')
+    colour:str|None = Field(description='Colour of the category, as the authority has it')
+    colour_assist:str|None = Field(description='Colour for people who see colours differently')
+    advice:str|None = Field(description='What the authority says of the category, in short')
+    dominant:str|None = Field(description='The pollutant that decides')
+    pollutants:str = Field(description='The pollutants that it is made of')
+    location_id:str|None = Field(description='Station that it is of; empty: the mean over the stations')
+    reason:str = Field(description='Why there is none, or why a pollutant is not in it')
+
+class CityIndex(Answer):
+    "A city's air-quality index."
+    city:str = Field(description='City, as the store spells it')
+    simulated:bool = Field(description='True where the data come from the sandbox')
+    now:Index|None = Field(description='At the last hour; null where no hour is known')
+    day:Index|None = Field(description='Of the last whole day that has one')
+
+# %% ../../nbs/14_api/00_app.ipynb #79d9b5b7
+def as_index(
+    rows:pl.DataFrame,   # Of `air_quality_index`
+    at:str               # Column that tells when
+)->Index|None:           # Of the last row; None for no row
+    "The last index of a frame."
+    if rows.is_empty(): return None
+    row = rows.row(-1, named=True)
+    when = f'{row[at]:%Y-%m-%d}' if at == 'day' else f'{row[at]:%Y-%m-%dT%H:%MZ}'
+    return Index(at=when, **{k: row[k] for k in Index.model_fields if k != 'at'})
+
+def index_of(
+    city:str,              # As the caller spells it
+    settings:Settings,     # Home and kind of source
+    standard:str=''        # A family or a revision; empty: the country's
+)->CityIndex:
+    "A city's index; `NoAnswer` says why there is none."
+    store, slug = FeatureStore(settings), slug_of(city)
+    if standard:
+        try: standard_of(standard)
+        except Unusable as e: raise NoAnswer(422, e.what, e.do) from e
+    with reading('the store'): names = {city_slug(c): c for c in cities_in(store)}
+    if slug not in names:
+        raise NoAnswer(404, f"no city {city!r} here; there are {sorted(names.values()) or 'none yet'}",
+                       f"add it: {load_command(city, settings)}", get_close_matches(slug, names))
+    try: found = city_indices(store, names[slug], standard=standard, days=2, asof=now())
+    except Missing as e: raise NoAnswer(404, e.what, e.do) from e
+    return CityIndex(city=names[slug], simulated=settings.source == 'sandbox', now=as_index(found.now, 'event_ts'),
+                     day=as_index(found.days.filter(pl.col('index').is_not_null()), 'day'))
+
 # %% ../../nbs/14_api/00_app.ipynb #8eb9cf8d
 class Model(Answer):
     "A registered model and the version that serves."
@@ -251,7 +304,7 @@ def json_reply(
     return JSONResponse(answer.model_dump(mode='json'), status_code=status)
 
 # %% ../../nbs/14_api/00_app.ipynb #da9121e9
-ADDRESSES = "ask /health, /models or /v1/forecast/Delhi; /docs explains them"
+ADDRESSES = "ask /health, /models, /v1/forecast/Delhi or /v1/aqi/Delhi; /docs explains them"
 
 def refusal_reply(
     error:NoAnswer,   # Why there is no answer
@@ -341,6 +394,12 @@ def create_app(
                                             "of issue")
     def forecast(city:Annotated[str, Path(max_length=200, description='Its name in any spelling')])->CityForecast:
         return forecast_of(city, settings)
+
+    @app.get('/v1/aqi/{city}', summary="A city's air-quality index of now and of its last whole day")
+    def aqi(city:Annotated[str, Path(max_length=200, description='Its name in any spelling')],
+            standard:Annotated[str, Query(max_length=40, description="us, in, cn, eu, uk, who or a revision; by default "
+                                                                     "the country's")]='')->CityIndex:
+        return index_of(city, settings, standard)
 
     @app.get('/docs', include_in_schema=False)
     def docs()->HTMLResponse: return HTMLResponse(docs_page(app.openapi()))

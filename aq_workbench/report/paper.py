@@ -35,7 +35,8 @@ def city_text(
     classes = '; '.join(f"{when} {m('AccuracyClass' + w)} against {m('AccuracyClassPersistence' + w)}"
                         for when, w in ahead.items())
     return (f"\\textit{{{m('Name')}.}} RMSE of the forecast against that of persistence (\\aqwUnit): {scores}. "
-            f"Share of hours in the right AQI category, against persistence: {classes}. "
+            f"Share of hours in the right U.S. AQI category, against persistence: {classes}; to its readers the city "
+            f"shows the categories of {m('Standard')}. "
             f"Of {m('Tested')} features {m('Drifted')} drifted. "
             f"The rule's verdict: {m('Verdict')}. {m('Reasons')}\n")
 

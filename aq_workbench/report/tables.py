@@ -7,6 +7,7 @@ __all__ = ['QUANTITY', 'RIVAL', 'OF_THREE', 'SCORED', 'VALUE_COLUMNS', 'CLASS_CO
            'city_macros', 'numbers_tex', 'table_part', 'table_tex', 'data_table', 'score_rows', 'score_table']
 
 # %% ../../nbs/12_report/01_tables.ipynb #a9ed5575
+from ..aqi import standard_by_id
 from .latex import day, number_word, tex, tex_number
 
 # %% ../../nbs/12_report/01_tables.ipynb #0a56cd17
@@ -59,6 +60,7 @@ def city_macros(
     facts = {**data_facts(city), 'StoreVersion': str(city['store_version']),
              'Regressor': version_of('pm25_regressor'), 'Classifier': version_of('aqi_classifier'),
              'Drifted': str(drift['n_drifted']), 'Tested': str(drift['n_features']),
+             'Standard': tex(standard_by_id(city.get('standard')).title),
              'Verdict': 'train again' if verdict['retrain'] else 'keep the model',
              'Reasons': tex(' '.join(verdict['reasons']))}
     named = {f'{fact}{name}': text for fact, text in facts.items()}
