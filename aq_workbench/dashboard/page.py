@@ -157,7 +157,7 @@ def index_html(
 )->str:
     "An index and its category on its colour, its name before it."
     whose = standard_by_id(row['standard'])
-    label = f"{whose.short_title}, {row['label']}"
+    label = f"{whose.short_title}, {row['label']}" + (f", {row['day']}" if 'day' in row else '')
     if row['band'] is None: return f'<div><span>{escape(label)}</span>none: {escape(row["reason"] or "no value")}</div>'
     number = '' if row['index'] is None else f"{row['index']:.2f} " if whose.family == 'who' else f"{row['index']:.0f} "
     made = escape(f"{number}{row['category']}" + (f" ({row['dominant']})" if row['dominant'] else ''))
