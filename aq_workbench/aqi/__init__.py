@@ -7,6 +7,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "index": ["hour_band", "pm25_category", "sub_index"],
     "nowcast": ["nowcast_of"],
     "rows": ["add_aqi"],
-    "official": ["air_quality_index", "BASES"],
+    "official": ["air_quality_index", "BASES", "standard_offset"],
     "eight_hour": ["daily_max_8h", "eight_hour_means"],
 })

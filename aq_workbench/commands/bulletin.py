@@ -26,7 +26,8 @@ from .printing import plain_table
 from .source import Asof, number_option, settings_for, Source, StandardOption, stored_city
 from ..core import city_slug, Settings, typed_path, Unusable, utc
 from ..quality import used_text
-from ..store import city_country, city_indices, CityIndices, city_rows, FeatureStore, index_rows
+from ..store import city_country, city_indices, CityIndices, city_rows, FeatureStore
+from ..store import finished_days, index_rows
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #31dc3a31
 class Bulletin(NamedTuple):
@@ -176,7 +177,9 @@ def stored_frame(
     moment = utc(asof) if asof else None
     rows, _ = index_rows(store, city, at=moment, days=days, asof=moment)
     whose = standard or country_family(city_country(store, city))
-    return air_quality_index(rows, whose, basis=basis).select(pl.lit(city).alias('city'), pl.all())
+    found = air_quality_index(rows, whose, basis=basis)
+    if basis == 'day': found = finished_days(found, rows, standard_of(whose, rows['event_ts'].max()))
+    return found.select(pl.lit(city).alias('city'), pl.all())
 
 def written(
     frame:pl.DataFrame,  # From `stored_frame`
