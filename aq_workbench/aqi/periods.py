@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['NEEDED', 'OPTIONAL', 'OUR_TEMPERATURE', 'MICRO', 'PLACE_KEYS', 'RATIO_UNITS', 'EIGHTS', 'hourly_readings',
-           'standard_offset', 'day_offset', 'reference_at', 'volume_at', 'stands_at', 'unit_of', 'to_unit',
+           'standard_offset', 'day_offset', 'reference_at', 'volume_at', 'stands_at', 'standard_unit', 'to_unit',
            'standard_hours', 'day_sums', 'mda8_days', 'YearOfHours', 'years_of_hours']
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #b5006496
+# %% ../../nbs/01_aqi/07_periods.ipynb #f211dbf9
 from datetime import date, datetime, timedelta
 from math import lcm
 from typing import NamedTuple
@@ -18,10 +18,10 @@ import pandas as pd
 import polars as pl
 
 from .eight_hour import daily_max_8h, MDA8_RULES, started
-from .limits import GASES, Standard
+from .limits import GAS_PARAMETERS, Standard
 from ..core import as_polars, MOLAR_MASS, molar_volume, unit_factor, unit_name, Unusable
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #b788d47f
+# %% ../../nbs/01_aqi/07_periods.ipynb #1a59e5a1
 NEEDED = ['city', 'location_id', 'parameter', 'event_ts', 'value']
 OPTIONAL = {'country':pl.String, 'tz':pl.String, 'sensor_id':pl.String, 'unit_raw':pl.String}
 
@@ -39,7 +39,7 @@ def hourly_readings(
     value = pl.col('value').cast(pl.Float64).fill_nan(None)
     return df.select(*NEEDED[:-1], *OPTIONAL, value=value).drop_nulls(['value', 'event_ts', 'parameter'])
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #9fc8f516
+# %% ../../nbs/01_aqi/07_periods.ipynb #b58b78ea
 def standard_offset(
     tz:str|None,   # `Europe/Berlin`; None: UTC
     year:int       # A zone's offset may change in decades
@@ -48,6 +48,7 @@ def standard_offset(
     zone = ZoneInfo(tz or 'UTC')
     return min(datetime(year, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
 
+# %% ../../nbs/01_aqi/07_periods.ipynb #d9b978cb
 def day_offset(
     standard:Standard,
     tz:str|None,         # Of the station
@@ -57,7 +58,7 @@ def day_offset(
     fixed = standard.rules['clock']['offset']
     return standard_offset(tz, year) if fixed is None else timedelta(hours=fixed)
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #9f890140
+# %% ../../nbs/01_aqi/07_periods.ipynb #54e755a7
 OUR_TEMPERATURE = 25.   # °C; that of our µg/m³ of gases
 
 def reference_at(
@@ -69,13 +70,14 @@ def reference_at(
     return pl.when(pl.col('start') < pl.lit(last).str.to_datetime()).then(pl.lit(before)).otherwise(
         pl.lit(float(rule['temperature_c'])))
 
+# %% ../../nbs/01_aqi/07_periods.ipynb #63feffbb
 def volume_at(
     temperature:pl.Expr   # °C
 )->pl.Expr:               # L/mol
     "Molar volume of an ideal gas at 1013.25 hPa."
     return molar_volume(0.)*(273.15 + temperature)/273.15
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #61df554c
+# %% ../../nbs/01_aqi/07_periods.ipynb #f7f9bdec
 def stands_at(
     home:Standard|None,              # The standard of the country; None where it has none
     reported_at:float|None=None      # Temperature that gases came at by mass (°C); None: the network's own
@@ -85,23 +87,25 @@ def stands_at(
     own = pl.lit(float(reported_at)) if reported_at is not None else reference_at(home)
     return pl.when(pl.col('by_mass')).then(own).otherwise(pl.lit(OUR_TEMPERATURE))
 
-def unit_of(
+# %% ../../nbs/01_aqi/07_periods.ipynb #da7a02c6
+def standard_unit(
     standard:Standard,
     parameter:str
 )->str:
     "The unit in which a standard gives a parameter."
     return standard.units.get(parameter, 'µg/m³')
 
+# %% ../../nbs/01_aqi/07_periods.ipynb #44342203
 def to_unit(
     parameter:str,
     unit:str       # The standard's
 )->pl.Expr:        # From `value` (µg/m³ at `held`, °C) and `to` (°C)
     "A value in a standard's unit and at its temperature."
     value = pl.col('value')
-    if parameter in GASES: value = value*volume_at(pl.col('held'))/volume_at(pl.col('to'))
+    if parameter in GAS_PARAMETERS: value = value*volume_at(pl.col('held'))/volume_at(pl.col('to'))
     return value/unit_factor(parameter, unit, OUR_TEMPERATURE)
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #0b5e6c3e
+# %% ../../nbs/01_aqi/07_periods.ipynb #613e8abb
 MICRO = 1_000_000   # Values are whole millionths of a unit
 PLACE_KEYS = ['city', 'location_id']
 RATIO_UNITS = {'ppb', 'ppm'}
@@ -118,14 +122,14 @@ def standard_hours(
     masses = [u for u in raw.drop_nulls() if unit_name(u) not in RATIO_UNITS]
     df = hours.with_columns(start=started(offset), by_mass=pl.col('unit_raw').is_in(masses).fill_null(False))
     df = df.with_columns(held=stands_at(home, reported_at), to=reference_at(standard))
-    each = [part.with_columns(to_unit(name, unit_of(standard, name)).alias('value'))
+    each = [part.with_columns(to_unit(name, standard_unit(standard, name)).alias('value'))
             for (name,), part in df.partition_by('parameter', as_dict=True).items()]
     df = pl.concat(each or [df]).with_columns(micro=(pl.col('value')*MICRO).round().cast(pl.Int64))
     one = [*PLACE_KEYS, 'parameter', 'start']
     df = df.sort(*one, 'sensor_id', 'event_ts', 'micro', nulls_last=True)
     return df.unique(one, keep='first', maintain_order=True).select(*one, 'micro')
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #ec88b827
+# %% ../../nbs/01_aqi/07_periods.ipynb #5ed4a6ab
 def day_sums(
     hours:pl.DataFrame   # From `standard_hours`
 )->pl.DataFrame:         # city, location_id, parameter, day, total and top (millionths), n (hours)
@@ -134,7 +138,7 @@ def day_sums(
     return days.agg(total=pl.col('micro').sum(), n=pl.len().cast(pl.Int64), top=pl.col('micro').max()).sort(
         *PLACE_KEYS, 'parameter', 'day')
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #c3b41ee3
+# %% ../../nbs/01_aqi/07_periods.ipynb #54f27fef
 EIGHTS = lcm(6, 7, 8)
 
 def mda8_days(
@@ -151,7 +155,7 @@ def mda8_days(
     eights = (pl.col('value')*(EIGHTS*MICRO//scale)).round().cast(pl.Int64)
     return days.select(*PLACE_KEYS, 'parameter', 'day', eights=eights)
 
-# %% ../../nbs/01_aqi/07_periods.ipynb #0bf62ace
+# %% ../../nbs/01_aqi/07_periods.ipynb #f047e4d6
 class YearOfHours(NamedTuple):
     "A station's year of one parameter, on a standard's clock and in its unit."
     year:int
@@ -167,6 +171,7 @@ class YearOfHours(NamedTuple):
     @property
     def days(self)->int: return (date(self.year + 1, 1, 1) - date(self.year, 1, 1)).days
 
+# %% ../../nbs/01_aqi/07_periods.ipynb #baf98f16
 def years_of_hours(
     hours:pl.DataFrame,    # From `standard_hours`
     rules:list[tuple],     # (rule, level) of 8-hour maxima that are wanted
