@@ -7,7 +7,7 @@ __all__ = ['MARKS', 'OUR_RULES', 'GAS_PARAMETERS', 'Limit', 'Standard', 'standar
            'named_standard', 'in_force', 'standard_for', 'limits_for', 'family_of', 'rules_used', 'rule_sentence',
            'weakest', 'marks_used', 'rounded_ratio', 'rounded_by', 'exact', 'above']
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #d0b5de91
+# %% ../../nbs/01_aqi/06_limits.ipynb #1cbedd45
 import json
 from fractions import Fraction
 from functools import cache
@@ -18,10 +18,10 @@ import numpy as np
 
 from ..core import Unusable
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #0e94e705
+# %% ../../nbs/01_aqi/06_limits.ipynb #45b482c3
 MARKS = ['confirmed', 'one source', 'memory']   # From the strongest
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #a8538e62
+# %% ../../nbs/01_aqi/06_limits.ipynb #06c6a26b
 class Limit(NamedTuple):
     "A figure that a standard asks for, and what it may be at most."
     parameter:str
@@ -51,7 +51,7 @@ class Limit(NamedTuple):
     effective_to:str|None = None
     dates_mark:str = 'confirmed'
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #63710555
+# %% ../../nbs/01_aqi/06_limits.ipynb #e625223a
 class Standard(NamedTuple):
     "Limits that belong together, and the rules that they share."
     id:str                     # `EU-2008`; a variant's has its name behind it: `WHO-2021-IT1`
@@ -67,7 +67,7 @@ class Standard(NamedTuple):
     rules:dict[str, dict]      # Name -> `words`, `mark`, and what the rule needs
     limits:list[Limit]
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #90c54d7b
+# %% ../../nbs/01_aqi/06_limits.ipynb #4dc2216e
 OUR_RULES = {'general':{'words':'at least 75 % of the hours of the year (our choice)', 'mark':MARKS[0], 'kind':'share',
                         'share':.75},
              'between':{'words':'linear between ranks, k = 1 + (n − 1)·p', 'mark':MARKS[0]},
@@ -83,14 +83,14 @@ def standards()->dict[str, Standard]:   # By id
                                          'limits':[Limit(**limit) for limit in entry['limits']]})
     return found
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #9a4f649a
+# %% ../../nbs/01_aqi/06_limits.ipynb #9a4113ab
 def variants_of(
     standard:Standard   # Of a file
 )->list[str]:           # Sorted
     "The names of a standard's variants."
     return sorted({name for limit in standard.limits for name in limit.variants})
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #edd400ea
+# %% ../../nbs/01_aqi/06_limits.ipynb #f7f4f528
 def as_variant(
     standard:Standard,   # Of a file
     name:str             # One of its variants
@@ -103,12 +103,12 @@ def as_variant(
             and (limit.parameter, limit.averaging, limit.statistic) not in newer]
     return standard._replace(id=f'{standard.id}-{name}', revision=f'{standard.revision}, {name}', limits=changed + rest)
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #04bc6654
+# %% ../../nbs/01_aqi/06_limits.ipynb #c7c8ffbf
 def families()->list[str]:   # Sorted
     "The families of standards: `EU`, `US`, …"
     return sorted({s.family for s in standards().values()})
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #b4602589
+# %% ../../nbs/01_aqi/06_limits.ipynb #171f633d
 def named_standard(
     name:str   # An id, with a variant's name behind it: `EU-2024`, `WHO-2021-IT1`
 )->Standard:
@@ -120,7 +120,7 @@ def named_standard(
     raise Unusable(f"{name!r} is no standard", "take a family, which chooses the revision by the year "
                    f"({', '.join(families())}), or a revision ({', '.join(standards())})")
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #5b99830e
+# %% ../../nbs/01_aqi/06_limits.ipynb #961e8e06
 def in_force(
     what:Standard|Limit,   # With its dates
     year:int
@@ -129,7 +129,7 @@ def in_force(
     last = f'{year}-12-31'
     return (what.effective_from or '') <= last <= (what.effective_to or '9999')
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #6b6ff196
+# %% ../../nbs/01_aqi/06_limits.ipynb #dce32595
 def standard_for(
     family:str,   # `EU`
     year:int
@@ -137,7 +137,7 @@ def standard_for(
     "The revision of a standard that holds in a year."
     return next((s for s in standards().values() if s.family == family and in_force(s, year)), None)
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #15d95dfa
+# %% ../../nbs/01_aqi/06_limits.ipynb #9f7442a6
 def limits_for(
     standard:Standard,
     year:int|None    # None: the newest of each
@@ -146,14 +146,14 @@ def limits_for(
     return [limit for limit in standard.limits
             if (limit.effective_to is None if year is None else in_force(limit, year))]
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #2934c68a
+# %% ../../nbs/01_aqi/06_limits.ipynb #985df513
 def family_of(
     country:str|None   # ISO 3166 two letters
 )->str:
     "The standard of a country; WHO's where none is known."
     return next((s.family for s in standards().values() if country in s.countries), 'WHO')
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #93f7a136
+# %% ../../nbs/01_aqi/06_limits.ipynb #b14e49bf
 GAS_PARAMETERS = ['no2', 'no', 'nox', 'o3', 'so2', 'co']
 
 def rules_used(
@@ -170,7 +170,7 @@ def rules_used(
              ('reference', 'reference' if limit.parameter in GAS_PARAMETERS else '')]
     return [(what, name) for what, name in pairs if name in standard.rules]
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #94467c1c
+# %% ../../nbs/01_aqi/06_limits.ipynb #f638239e
 def rule_sentence(
     limit:Limit,
     standard:Standard,
@@ -181,14 +181,14 @@ def rule_sentence(
     parts = [first, *(standard.rules[name]['words'] for _, name in rules_used(limit, standard, years=years))]
     return '; '.join(filter(None, parts)) + '.'
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #508bc2bb
+# %% ../../nbs/01_aqi/06_limits.ipynb #7f88d786
 def weakest(
     marks:list[str]   # Any of `MARKS`
 )->str:
     "The weakest of several marks."
     return max(marks, key=MARKS.index, default=MARKS[0])
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #62f585bc
+# %% ../../nbs/01_aqi/06_limits.ipynb #87bcfece
 def marks_used(
     limit:Limit,
     standard:Standard,
@@ -201,7 +201,7 @@ def marks_used(
     each = {what: weakest([m for w, m in marks if w == what]) for what, _ in marks}
     return {what: mark for what, mark in each.items() if mark != MARKS[0]}
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #33be95f0
+# %% ../../nbs/01_aqi/06_limits.ipynb #31faa741
 def rounded_ratio(
     num,               # Whole numbers: an integer or an array
     den,               # Theirs, positive
@@ -214,7 +214,7 @@ def rounded_ratio(
     if ties == 'down': return whole
     return whole + ((2*rest > den) | ((2*rest == den) & ((ties == 'up') | (whole % 2 == 1))))
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #cc03d6e9
+# %% ../../nbs/01_aqi/06_limits.ipynb #f16e00c5
 def rounded_by(
     num,         # Whole numbers: an integer or an array
     den,         # Theirs, positive
@@ -226,14 +226,14 @@ def rounded_by(
         num, den = (num, 10**digits) if digits >= 0 else (num*10**-digits, 1)
     return num, den
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #8fa4b705
+# %% ../../nbs/01_aqi/06_limits.ipynb #c6674161
 def exact(
     number:float|int|Fraction   # As it is written: 37.5
 )->Fraction:
     "A number as its digits have it."
     return number if isinstance(number, Fraction) else Fraction(str(number))
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #97efbe2f
+# %% ../../nbs/01_aqi/06_limits.ipynb #bacd422c
 def above(
     num, den,      # A ratio, or arrays of them
     level:float,   # In the same unit
