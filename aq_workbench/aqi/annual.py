@@ -9,7 +9,7 @@ __all__ = ['FORMS', 'CHECKS', 'FLOORS', 'MET', 'EXCEEDED', 'OPEN', 'GENERAL', 'U
            'standards_of', 'number', 'words_of', 'row_of', 'several_years', 'rows_of', 'series_rows', 'maxima_wanted',
            'places_of', 'group_rows', 'annual_statistics']
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #5fbbd13f
+# %% ../../nbs/01_aqi/09_annual.ipynb #f0efe2fb
 from datetime import timedelta
 from fractions import Fraction
 from typing import NamedTuple
@@ -29,14 +29,14 @@ from .periods import day_offset, hourly_readings, standard_hours, standard_unit,
 from .periods import years_of_hours
 from ..core import Missing, POLLUTANTS
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #f9c49e49
+# %% ../../nbs/01_aqi/09_annual.ipynb #d37a1e27
 FORMS = {'mean':yearly_mean, 'count':count_of, 'share':count_of, 'percentile':percentile_of, 'nth':rank_of,
          'max':rank_of, 'expected':expected_of, 'second':second_of, 'aot40':aot40_of, 'somo35':somo35_of,
          'peak':peak_of}
 CHECKS = {'share':short_share, 'quarters':short_quarters, 'months':short_months, 'summer':short_summer,
           'seasons':short_seasons, 'least':short_least, 'least_days':short_least}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #c5fc8f3d
+# %% ../../nbs/01_aqi/09_annual.ipynb #bd7cba3c
 class Figure(NamedTuple):
     "A figure of a year, or of several."
     value:Fraction|None         # Before rounding
@@ -50,7 +50,7 @@ class Figure(NamedTuple):
     @property
     def valid(self)->bool: return self.value is not None and not self.reason
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #3428cad6
+# %% ../../nbs/01_aqi/09_annual.ipynb #5d07ae6d
 FLOORS = {'count':count_of, 'share':count_of, 'expected':count_of, 'nth':rank_of, 'max':rank_of, 'second':second_of}
 
 def floor_of(
@@ -62,7 +62,7 @@ def floor_of(
     if limit.form == 'aot40': return excess(sample, AOT40_FROM)
     return FLOORS[limit.form](sample, limit, standard) if limit.form in FLOORS else None
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #69c0ab9d
+# %% ../../nbs/01_aqi/09_annual.ipynb #ea379e6a
 def fit_for_breach(
     sample:Sample,
     rule:dict        # Of capture; `least` where a value above the level counts with so many days in each quarter
@@ -70,7 +70,7 @@ def fit_for_breach(
     "Whether a value above the level counts although there is too little data."
     return 'least' in rule and all(part.sum() >= rule['least'] for part in quarters_of(sample))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #66af21a8
+# %% ../../nbs/01_aqi/09_annual.ipynb #540d2962
 def figure_of(
     year:YearOfHours,
     limit:Limit,
@@ -86,7 +86,7 @@ def figure_of(
     return Figure(value, sample.n, sample.possible, reason, floor_of(sample, limit, standard),
                   fit_for_breach(sample, rule), pair)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #89974a9b
+# %% ../../nbs/01_aqi/09_annual.ipynb #4d109617
 MET, EXCEEDED, OPEN = 'met', 'exceeded', 'not assessable'
 
 class Verdict(NamedTuple):
@@ -96,12 +96,12 @@ class Verdict(NamedTuple):
     compared:Fraction|None     # As it was rounded for the comparison
     reason:str                 # Why there is no number, or why there is one though data is short
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #5ea4e1ca
+# %% ../../nbs/01_aqi/09_annual.ipynb #6fc7bbd6
 def is_count(limit:Limit)->bool:
     "Whether a figure is a number of exceedances, with a number that is allowed."
     return limit.form in ('count', 'share', 'expected')
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #fe99a53b
+# %% ../../nbs/01_aqi/09_annual.ipynb #98b8ff38
 def allowed_of(
     figure:Figure,
     limit:Limit,
@@ -111,7 +111,7 @@ def allowed_of(
     if limit.share is not None: return exact(limit.share)*n
     return None if limit.allowed is None else exact(limit.allowed)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #c9a14210
+# %% ../../nbs/01_aqi/09_annual.ipynb #5707fa6e
 def rounded_figure(
     value:Fraction|None,
     limit:Limit,
@@ -122,7 +122,7 @@ def rounded_figure(
     num, den = rounded_by(value.numerator, value.denominator, standard.rules[limit.rounding])
     return Fraction(int(num), int(den))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #323414a0
+# %% ../../nbs/01_aqi/09_annual.ipynb #96cb85cc
 def breaches(
     value:Fraction|None,
     bound:Fraction|None,    # The level, or what is allowed
@@ -133,7 +133,7 @@ def breaches(
     if value is None or bound is None: return False
     return (value if is_count(limit) and limit.years == 1 else rounded_figure(value, limit, standard)) > bound
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #a7eec525
+# %% ../../nbs/01_aqi/09_annual.ipynb #dafce084
 def verdict_of(
     figure:Figure,
     limit:Limit,
@@ -155,7 +155,7 @@ def verdict_of(
                        f'exceeded whatever is missing: {figure.reason}')
     return Verdict(OPEN if binds else '', None, None, figure.reason)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #cb2a468d
+# %% ../../nbs/01_aqi/09_annual.ipynb #bb7b819b
 def counts_here(
     figure:Figure|None,   # Of a year
     limit:Limit,
@@ -166,7 +166,7 @@ def counts_here(
     high = limit.form == 'percentile' and figure.fit and breaches(figure.value, exact(limit.level), limit, standard)
     return figure.valid or high
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #e4f1b3fa
+# %% ../../nbs/01_aqi/09_annual.ipynb #7f84b142
 def years_needed(
     limit:Limit,
     standard:Standard
@@ -174,7 +174,7 @@ def years_needed(
     "How many valid years a mean of years needs."
     return next(standard.rules[r]['least'] for r in limit.several.get('rules', []) if 'least' in standard.rules[r])
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #7dd175e4
+# %% ../../nbs/01_aqi/09_annual.ipynb #dffab6d1
 def mean_capture(
     figures:list[Figure|None],
     limit:Limit,
@@ -184,7 +184,7 @@ def mean_capture(
     share = standard.rules[limit.capture].get('mean_share')
     return share is None or sum(Fraction(f.n, f.possible) for f in figures if f) >= exact(share)*len(figures)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #f3223ce1
+# %% ../../nbs/01_aqi/09_annual.ipynb #8446cb1a
 def years_figure(
     figures:list[Figure|None],   # Of the years, the last one last; None for a year without data
     limit:Limit,
@@ -201,7 +201,7 @@ def years_figure(
     reason = f"valid years: {len(good)} of {limit.years}, {least} needed; too little data in {', '.join(map(str, bad))}"
     return Figure(value, len(good), limit.years, '' if enough else reason, fit=fit)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #e4ef3867
+# %% ../../nbs/01_aqi/09_annual.ipynb #b6666e24
 GENERAL = [('year', 'mean', 'mean', 'mean of the valid hours of the calendar year, which no limit bounds', {}),
            ('1 h', 'percentile 98 of hours', 'percentile', '98th percentile of the hours, which no limit bounds',
             {'p':98, 'method':'between'}),
@@ -216,7 +216,7 @@ def general_limits(
     return [Limit(parameter, averaging, statistic, form, None, MARKS[0], [], words, **shared, **more)
             for averaging, statistic, form, words, more in GENERAL if statistic not in taken]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #707403f1
+# %% ../../nbs/01_aqi/09_annual.ipynb #c50008fb
 def year_limits(
     standard:Standard,
     parameter:str,
@@ -227,7 +227,7 @@ def year_limits(
     if year is not None and not in_force(standard, year): own = [l._replace(judged=False) for l in own]
     return own + general_limits(parameter, {l.statistic for l in own})
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #744a15b7
+# %% ../../nbs/01_aqi/09_annual.ipynb #a0a14a50
 def standards_of(
     name:str|None,        # An id, a family, or None for the country's
     country:str|None,     # ISO 3166 two letters
@@ -239,7 +239,7 @@ def standards_of(
     first = next(s for s in standards().values() if s.family == family)
     return {y: (standard_for(family, y) or first, y) for y in years}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #6199f522
+# %% ../../nbs/01_aqi/09_annual.ipynb #69c1460b
 UNITS_OF = {'count':'d', 'share':'d', 'expected':'d'}
 ANNUAL_COLUMNS = ['city', 'location_id', 'parameter', 'year', 'statistic', 'averaging', 'value', 'compared', 'unit',
                   'n', 'n_possible', 'capture', 'valid', 'limit', 'limit_unit', 'allowed', 'met', 'standard',
@@ -251,7 +251,7 @@ def number(
     "The nearest float; NaN for none."
     return float('nan') if value is None else float(value)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #73a61e69
+# %% ../../nbs/01_aqi/09_annual.ipynb #db74c32a
 def words_of(
     limit:Limit,
     standard:Standard,
@@ -263,7 +263,7 @@ def words_of(
     return {'standard':standard.id, 'revision':standard.revision, 'mark':weakest(list(marks.values())),
             'unconfirmed':words, 'rule':rule_sentence(limit, standard, years=years)}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #c8647073
+# %% ../../nbs/01_aqi/09_annual.ipynb #9084ece9
 def row_of(
     figure:Figure,
     limit:Limit,
@@ -281,14 +281,14 @@ def row_of(
             'limit_unit':(level if is_count(limit) else own) if bounded else '', 'allowed':number(allowed),
             'met':verdict.met, 'reason':verdict.reason}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #9e010008
+# %% ../../nbs/01_aqi/09_annual.ipynb #ac69f7b6
 def several_years(
     limit:Limit
 )->Limit:
     "A limit over years, as the limit of their mean."
     return limit._replace(statistic=limit.several['statistic'], level=limit.several.get('level', limit.level))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #ecb6399a
+# %% ../../nbs/01_aqi/09_annual.ipynb #b45ebf4b
 def rows_of(
     figures:dict[int, Figure],   # Year -> of this limit
     year:int,
@@ -304,7 +304,7 @@ def rows_of(
     figure = years_figure([figures.get(y) for y in range(year - limit.years + 1, year + 1)], mean, standard, year=year)
     return rows + [{**row_of(figure, mean, standard, judged=limit.judged), **words_of(mean, standard, years=True)}]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #cce879c3
+# %% ../../nbs/01_aqi/09_annual.ipynb #d61e0d66
 def series_rows(
     series:dict[int, YearOfHours],   # Years of one station and parameter
     parameter:str,
@@ -320,7 +320,7 @@ def series_rows(
             found += [{'year':year, **row} for row in rows_of(figures, year, limit, standard)]
     return found
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #bc283cf1
+# %% ../../nbs/01_aqi/09_annual.ipynb #35428f38
 def maxima_wanted(
     chosen:dict[int, tuple],   # Year -> (standard, year of its limits)
     parameters:list[str]
@@ -329,7 +329,7 @@ def maxima_wanted(
     limits = [(l, s) for s, dates in chosen.values() for p in parameters for l in year_limits(s, p, dates)]
     return sorted({mda8_key(l, s) for l, s in limits if l.of == 'mda8'}, key=str)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #7e6c0823
+# %% ../../nbs/01_aqi/09_annual.ipynb #b95dc932
 def places_of(
     hours:pl.DataFrame   # From `hourly_readings`
 )->pl.DataFrame:         # city, location_id, country, tz, last (year)
@@ -338,7 +338,7 @@ def places_of(
     return hours.group_by('city', 'location_id').agg(*names, last=pl.col('event_ts').max().dt.year()).sort(
         'city', 'location_id')
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #351cd0d7
+# %% ../../nbs/01_aqi/09_annual.ipynb #49abd386
 def group_rows(
     hours:pl.DataFrame,           # Of stations of one country and clock
     chosen:dict[int, tuple],      # Year -> (standard, year of its limits)
@@ -358,7 +358,7 @@ def group_rows(
     return [{'city':city, 'location_id':location, 'parameter':parameter, **row}
             for (city, location, parameter), years in series.items() for row in series_rows(years, parameter, chosen)]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #e046a2bc
+# %% ../../nbs/01_aqi/09_annual.ipynb #077de0cb
 def annual_statistics(
     readings:pd.DataFrame|pl.DataFrame,   # Hourly readings: `value` µg/m³, gases at 25 °C; `event_ts` UTC, end of hour
     *, standard:str|None=None,            # `EU`, `US`, …, or a revision `EU-2024`; None: the country's, by the year

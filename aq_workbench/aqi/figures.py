@@ -10,7 +10,7 @@ __all__ = ['AOT40_HOURS', 'QUARTER_STARTS', 'AOT40_FROM', 'SOMO35_FROM', 'MONTH_
            'peak_of', 'per_cent', 'short_share', 'short_least', 'short_quarters', 'short_months', 'summer_months',
            'short_summer', 'short_seasons']
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #4343c59a
+# %% ../../nbs/01_aqi/08_figures.ipynb #4177a098
 from datetime import timedelta
 from fractions import Fraction
 from math import ceil, floor
@@ -22,7 +22,7 @@ from .eight_hour import LEAST_HOURS, MDA8_RULES, WINDOW_HOURS
 from .limits import above, exact, Limit, rounded_by, rounded_ratio, Standard
 from .periods import EIGHTS, MICRO, YearOfHours
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #12e430ec
+# %% ../../nbs/01_aqi/08_figures.ipynb #19c255c2
 class Sample(NamedTuple):
     "What a figure is made of."
     day:np.ndarray          # datetime64[D]
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
         "One value."
         return Fraction(int(self.num[i]), int(self.den if np.ndim(self.den) == 0 else self.den[i]))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #7316567c
+# %% ../../nbs/01_aqi/08_figures.ipynb #11511f74
 def truncated_days(
     year:YearOfHours,
     rule:dict            # With `hours`, `truncate` (digits) and `level`
@@ -54,7 +54,7 @@ def truncated_days(
     kept = (year.n >= rule['hours']) | above(num, unit, rule['level'], {'digits':[0], 'ties':'up'})
     return Sample(year.day[kept], num[kept], unit, year.days)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #144a84ed
+# %% ../../nbs/01_aqi/08_figures.ipynb #944ff1a0
 def year_windows(
     year:YearOfHours
 )->Sample:             # `day` holds the start of each window (datetime64[h])
@@ -68,7 +68,7 @@ def year_windows(
     kept = n >= LEAST_HOURS
     return Sample(first + np.flatnonzero(kept), total[kept], n[kept]*MICRO, year.days*24)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #58a66802
+# %% ../../nbs/01_aqi/08_figures.ipynb #e838c03c
 AOT40_HOURS = 92*12
 
 def aot40_hours(
@@ -81,7 +81,7 @@ def aot40_hours(
     kept = (hour >= 8) & (hour < 20) & (month >= 5) & (month <= 7)
     return Sample(cet[kept].astype('datetime64[D]'), year.micro[kept], MICRO, AOT40_HOURS)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #e40a0c7b
+# %% ../../nbs/01_aqi/08_figures.ipynb #11e27443
 def mda8_key(
     limit:Limit,
     standard:Standard
@@ -90,7 +90,7 @@ def mda8_key(
     rule = standard.rules[limit.mda8]['rule']
     return rule, None if MDA8_RULES[rule].level is None else limit.level
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #146fad44
+# %% ../../nbs/01_aqi/08_figures.ipynb #ca9509d4
 def sample_of(
     year:YearOfHours,
     limit:Limit,
@@ -109,7 +109,7 @@ def sample_of(
     if limit.of == 'maxima': return Sample(year.day[kept], year.top[kept], MICRO, year.days)
     return Sample(year.day[kept], year.total[kept], year.n[kept]*MICRO, year.days)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #7a1b532d
+# %% ../../nbs/01_aqi/08_figures.ipynb #a6819630
 def sum_of(
     sample:Sample,
     kept=slice(None)   # Which of it
@@ -119,38 +119,38 @@ def sum_of(
     num, den = sample.num[kept], sample.den[kept]
     return sum((Fraction(int(num[den == d].sum()), int(d)) for d in np.unique(den)), Fraction(0))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #8166d8f9
+# %% ../../nbs/01_aqi/08_figures.ipynb #9a430494
 def quarters_of(
     sample:Sample
 )->list[np.ndarray]:   # Truth values, one array a quarter
     "Which of a sample lie in each quarter."
     return [(sample.month - 1)//3 == q for q in range(4)]
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #1295047f
+# %% ../../nbs/01_aqi/08_figures.ipynb #85d39b31
 def yearly_mean(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
     "The mean, or the mean of the four quarterly means; None where a quarter is empty."
     if limit.of != 'quarters': return sum_of(sample)/sample.n
     parts = quarters_of(sample)
     return sum(sum_of(sample, part)/int(part.sum()) for part in parts)/4 if all(p.any() for p in parts) else None
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #b805adbb
+# %% ../../nbs/01_aqi/08_figures.ipynb #de2f131c
 def exceeding(sample:Sample, limit:Limit, standard:Standard)->np.ndarray:
     "Which values are above the level."
     return above(sample.num, sample.den, limit.level, standard.rules[limit.rounding])
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #6fc46b14
+# %% ../../nbs/01_aqi/08_figures.ipynb #9eab96c5
 def count_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     "How many values are above the level."
     return Fraction(int(exceeding(sample, limit, standard).sum()))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #3822b651
+# %% ../../nbs/01_aqi/08_figures.ipynb #e45122d1
 def two_in_a_row(sample:Sample, limit:Limit, standard:Standard)->bool:
     "Whether two monitored days, one after the other, have an exceedance."
     days, at = np.unique(sample.day, return_inverse=True)
     over = np.bincount(at, weights=exceeding(sample, limit, standard), minlength=len(days)) > 0
     return bool((over[:-1] & over[1:]).any())
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #46672445
+# %% ../../nbs/01_aqi/08_figures.ipynb #fe3a0180
 QUARTER_STARTS = '-01-01', '-04-01', '-07-01', '-10-01'
 
 def quarter_days(
@@ -160,7 +160,7 @@ def quarter_days(
     starts = np.array([f'{year}{s}' for s in QUARTER_STARTS] + [f'{year + 1}-01-01'], 'datetime64[D]')
     return np.diff(starts).astype(int).tolist()
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #d065a537
+# %% ../../nbs/01_aqi/08_figures.ipynb #c1d1df0c
 def expected_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     "Expected exceedances of a year, rounded to 0.01 (40 CFR 50, Appendix K)."
     over = 10*rounded_ratio(sample.num, sample.den, -1, 'up') > limit.level
@@ -169,15 +169,16 @@ def expected_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     total = sum((Fraction(v*days, n) for v, n, days in parts if n), Fraction(0))
     return Fraction(rounded_ratio(total.numerator, total.denominator, 2, 'up'), 100)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #72f430b7
+# %% ../../nbs/01_aqi/08_figures.ipynb #74031f1a
 def nth_highest(
     sample:Sample,
     rank:int   # 1 is the highest
 )->Fraction|None:   # None where there are fewer
     "A value by its descending rank."
-    return sample.one(np.argsort(-sample.num/sample.den, kind='stable')[rank - 1]) if rank <= sample.n else None
+    if rank > sample.n: return None
+    return sample.one(np.argpartition(-sample.num/sample.den, rank - 1)[rank - 1])
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #33eb135a
+# %% ../../nbs/01_aqi/08_figures.ipynb #f6862307
 def us_rank(
     n:int,          # Values
     method:str      # `us98` or `us99`
@@ -185,7 +186,7 @@ def us_rank(
     "The descending rank of EPA's percentiles."
     return min(ceil(n/50), 8) if method == 'us98' else min(ceil(n/100), 4)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #83d01246
+# %% ../../nbs/01_aqi/08_figures.ipynb #ee9cd5d8
 def percentile_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     "A percentile as its standard finds it."
     n = sample.n
@@ -196,12 +197,12 @@ def percentile_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     low, high = (nth_highest(sample, n - i) for i in (floor(k), ceil(k)))
     return low + (high - low)*(k - floor(k))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #7fd523c6
+# %% ../../nbs/01_aqi/08_figures.ipynb #f60e9600
 def rank_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
     "The n-th highest value."
     return nth_highest(sample, limit.rank or 1)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #de114c40
+# %% ../../nbs/01_aqi/08_figures.ipynb #473c1e29
 def second_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
     "The second highest window that does not overlap the highest; None where there is none."
     value = sample.num/sample.den
@@ -209,7 +210,7 @@ def second_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
     apart = np.abs((sample.day - sample.day[best]).astype(int)) >= WINDOW_HOURS
     return nth_highest(sample._replace(num=sample.num[apart], den=sample.den[apart]), 1) if apart.any() else None
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #52e85242
+# %% ../../nbs/01_aqi/08_figures.ipynb #caf95f12
 AOT40_FROM, SOMO35_FROM = 80, 70   # µg/m³
 
 def excess(
@@ -220,17 +221,17 @@ def excess(
     over = np.maximum(sample.num - threshold*sample.den, 0)
     return Fraction(int(over.sum()), int(sample.den))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #3e8aba36
+# %% ../../nbs/01_aqi/08_figures.ipynb #bf714213
 def aot40_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     "AOT40 (µg/m³·h), scaled to all of its hours."
     return excess(sample, AOT40_FROM)*AOT40_HOURS/sample.n
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #a8704820
+# %% ../../nbs/01_aqi/08_figures.ipynb #3d2e1863
 def somo35_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     "SOMO35 (µg/m³·d), scaled to all days of the year."
     return excess(sample, SOMO35_FROM)*sample.possible/sample.n
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #8d977c49
+# %% ../../nbs/01_aqi/08_figures.ipynb #0d120e5e
 MONTH_SHARE = Fraction(3, 4)
 
 def month_means(
@@ -245,14 +246,14 @@ def month_means(
         found.append(sum_of(sample, part)/n if n >= MONTH_SHARE*days and n else None)
     return found
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #af9d10d6
+# %% ../../nbs/01_aqi/08_figures.ipynb #f0b9abd6
 def peak_season(
     months:list   # Twelve means
 )->Fraction:
     "The highest mean of six consecutive months, January following December."
     return max(sum(months[(first + i) % 12] for i in range(6))/6 for first in range(12))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #bb6c6f85
+# %% ../../nbs/01_aqi/08_figures.ipynb #86bce4b7
 def days_of_months(
     year:int
 )->list[int]:
@@ -260,13 +261,13 @@ def days_of_months(
     months = np.arange(f'{year}-01', f'{year + 1}-02', dtype='datetime64[M]').astype('datetime64[D]')
     return np.diff(months).astype(int).tolist()
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #d4d089ba
+# %% ../../nbs/01_aqi/08_figures.ipynb #273501d1
 def peak_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
     "The peak season; None where a month has too few days."
     months = month_means(sample, days_of_months(int(str(sample.day[0])[:4])))
     return None if None in months else peak_season(months)
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #bf97bf92
+# %% ../../nbs/01_aqi/08_figures.ipynb #b15c25ae
 NOUNS = {'hours':'hours', 'aot40':'hours', 'windows':'8-hour means'}
 
 def per_cent(
@@ -275,7 +276,7 @@ def per_cent(
     "A share as per cent, with a digit where it has one."
     return f'{float(share)*100:.3g} %'
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #6aa7b7f7
+# %% ../../nbs/01_aqi/08_figures.ipynb #2f628e75
 def short_share(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "Too few of the possible values."
     if sample.n >= exact(rule['share'])*sample.possible: return ''
@@ -285,13 +286,13 @@ def short_share(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     return (f"{sample.n:,} of {sample.possible:,} {noun} ({per_cent(sample.n/sample.possible)}); "
             f"{per_cent(rule['share'])} are needed")
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #b5f03e3f
+# %% ../../nbs/01_aqi/08_figures.ipynb #622828c4
 def short_least(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "Too few days."
     n = len(np.unique(sample.day))
     return '' if n >= rule['n'] else f"{n:,} days; {rule['n']} are needed"
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #71642ea2
+# %% ../../nbs/01_aqi/08_figures.ipynb #eaf43442
 def short_quarters(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "A quarter with too few days; the per cent is rounded to a whole one."
     sizes, parts = quarter_days(year.year), quarters_of(sample)
@@ -299,7 +300,7 @@ def short_quarters(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str
     low = [f'quarter {q} has {share} % of its days' for q, share in enumerate(shares, 1) if share < 100*rule['share']]
     return f"{', '.join(low)}; {per_cent(rule['share'])} are needed" if low else ''
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #41fa65dd
+# %% ../../nbs/01_aqi/08_figures.ipynb #5fdb57d1
 def short_months(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "Too few days in the year or in a month."
     per_month = np.bincount(np.unique(sample.day).astype('datetime64[M]').astype(int) % 12, minlength=12)
@@ -308,7 +309,7 @@ def short_months(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     words = ', '.join(f'{year.year}-{m:02} has {per_month[m - 1]}' for m in low)
     return f"{words} valid days; {rule['month']} are needed (February {rule['february']})" if low else ''
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #9ebc700d
+# %% ../../nbs/01_aqi/08_figures.ipynb #2764ba16
 def summer_months(
     sample:Sample,       # Of days
     year:YearOfHours
@@ -320,13 +321,13 @@ def summer_months(
     return sum((sample.month == m).sum() >= 27 and 10*(by_day & (month == m)).sum() >= 9*12*sizes[m - 1]
                for m in range(4, 10))
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #4cc224f8
+# %% ../../nbs/01_aqi/08_figures.ipynb #75b312c4
 def short_summer(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "Too few summer months for counts of ozone."
     n = int(summer_months(sample, year))
     return '' if n >= 5 else f'{n} of the six months April to September have enough data; five are needed'
 
-# %% ../../nbs/01_aqi/08_figures.ipynb #7e016e86
+# %% ../../nbs/01_aqi/08_figures.ipynb #0f47ca1d
 def short_seasons(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "Too few hours in summer or in winter."
     sizes, summer = days_of_months(year.year), (sample.month >= 4) & (sample.month <= 9)
