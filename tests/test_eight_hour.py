@@ -46,7 +46,7 @@ def by_the_words(values, day, rule):
 
 
 @pytest.mark.parametrize("rule", ["US", "US_2008", "EU", "CN"])
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 400)), min_size=1, max_size=90), st.integers(0, 23), st.sampled_from([-8, 0, 5.5, 8]), st.randoms())
 def test_every_day_is_as_the_words_have_it(rule, tenths, first, offset, random):
     "Values have one half as their smallest step, and gaps lie anywhere; rows come in any order."

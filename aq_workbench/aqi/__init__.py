@@ -1,4 +1,4 @@
-"""Air-quality indices: six authorities' standards as data, the index of a concentration, NowCast, official indices."""
+"""Air quality by the rule: indices of six authorities, NowCast, 8-hour means, limit values and annual statistics."""
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
@@ -6,7 +6,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
                   "Standard", "standard_by_id", "standard_of", "standards_table"],
     "index": ["hour_band", "pm25_category", "sub_index"],
     "nowcast": ["nowcast_of"],
+    "eight_hour": ["daily_max_8h", "eight_hour_means", "MDA8_RULES"],
     "rows": ["add_aqi"],
     "official": ["air_quality_index", "BASES", "standard_offset"],
-    "eight_hour": ["daily_max_8h", "eight_hour_means"],
+    "limits": ["families", "family_of", "named_standard", "standards"],
+    "annual": ["annual_statistics"],
 })

@@ -14,7 +14,8 @@ import unicodedata
 from rich.console import Console
 from rich.text import Text
 
-from .keep import app   # it comes through flow, look and keep: each has put its commands on it
+# It comes through flow, look and keep: each has put its commands on it
+from .statistics import app
 from ..core import AqwError, machine_error, unprintable, Unusable
 
 # %% ../../nbs/16_commands/16_cli.ipynb #c079f12f
