@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PLAIN_FIELDS', 'FAMILY_NAMES', 'FAMILIES', 'SCORED_BY', 'Standard', 'read_standard', 'category_field',
-           'known_standards', 'standards_table', 'in_force', 'revision_on', 'standard_of', 'country_family',
-           'standard_by_id', 'ink_on']
+           'known_standards', 'standards_table', 'in_force', 'revision_on', 'standard_key', 'standard_of',
+           'country_family', 'standard_by_id', 'ink_on']
 
 # %% ../../nbs/01_aqi/00_standards.ipynb #4b346166
 import json
@@ -103,15 +103,21 @@ def revision_on(
     mine = [s for s in known_standards().values() if s.family == family]
     return next((s for s in reversed(mine) if s.effective_from <= day), mine[0])
 
-# %% ../../nbs/01_aqi/00_standards.ipynb #4d644d3b
+# %% ../../nbs/01_aqi/00_standards.ipynb #ced36642
+def standard_key(
+    name:str   # `US EPA 2024`
+)->str:        # `us_epa_2024`
+    "A name as ids and families are spelt."
+    return name.strip().lower().replace(' ', '_').replace('-', '_')
+
+# %% ../../nbs/01_aqi/00_standards.ipynb #a4eb1849
 def standard_of(
     name:str|Standard,             # A family, an id, or a standard itself
     day:date|datetime|None=None    # Of the observation; None: today
 )->Standard:
     "A standard by its name; `Unusable` names those that are known."
     if isinstance(name, Standard): return name
-    day = now() if day is None else day
-    key = name.strip().lower().replace(' ', '_').replace('-', '_')
+    day, key = now() if day is None else day, standard_key(name)
     if key in known_standards(): return known_standards()[key]
     if key in FAMILIES: return revision_on(FAMILIES[key], day.date() if isinstance(day, datetime) else day)
     raise Unusable(f"{name!r} is no AQI standard that is known",
