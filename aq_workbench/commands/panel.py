@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHOWN_H', 'BLOCKS', 'LEGEND', 'STALE_H', 'MOST_STATIONS', 'ASCII', 'station_hours', 'mean_over_stations',
            'standard_shown', 'Outlook', 'clock_of', 'newest_of_stations', 'load_outlook', 'city_category',
-           'city_forecasts', 'figure', 'interval', 'age', 'clock_text', 'initials', 'badge', 'place_of', 'bars',
+           'city_forecasts', 'figure', 'interval', 'age', 'clock_text', 'initials', 'badge', 'category_place', 'bars',
            'round_up', 'screen_row', 'put_forecast', 'axis', 'drawn_chart', 'chart', 'is_stale', 'head', 'city_table',
            'station_cell', 'station_table', 'notes', 'advice', 'forecast_panel', 'print_panel']
 
@@ -51,6 +51,7 @@ def standard_shown(
     "The standard whose categories forecasts carry."
     return standard_by_id(forecasts['standard'].drop_nulls().first() if 'standard' in forecasts.columns else None)
 
+# %% ../../nbs/16_commands/00_panel.ipynb #f85670bb
 class Outlook(NamedTuple):
     "What is known of a city: its last hours, the newest forecasts, and where they come from."
     city:str               # As the store spells it
@@ -132,6 +133,7 @@ def city_category(
     return max(counted, key=lambda c: (c['agree'], order.index(c['category'])),
                default={'category':None, 'p':None, 'agree':0})
 
+# %% ../../nbs/16_commands/00_panel.ipynb #088827aa
 def city_forecasts(
     forecasts:pl.DataFrame   # From `newest_forecasts`
 )->list[dict]:               # horizon_h, target_ts, mean, lo90, hi90 (µg/m³), n, standard, category, p, agree
@@ -149,6 +151,7 @@ def figure(
     "A concentration: one decimal below 10, none above."
     return '–' if value is None else f'{value:.1f}' if abs(value) < 9.95 else f'{value:.0f}'
 
+# %% ../../nbs/16_commands/00_panel.ipynb #fc2c2596
 def interval(
     forecast:dict   # lo90, hi90 (µg/m³)
 )->str:
@@ -156,6 +159,7 @@ def interval(
     lo, hi = forecast['lo90'], forecast['hi90']
     return f'{lo:.0f}–{hi:.0f}' if hi >= 9.95 else f'{figure(lo)}–{figure(hi)}'
 
+# %% ../../nbs/16_commands/00_panel.ipynb #0c939289
 def age(
     moment:datetime,   # In the past
     at:datetime        # The present
@@ -179,6 +183,7 @@ def initials(
     "The short names of a standard's categories."
     return [f'{short:<3}' for short in category_field(standard, 'short')]
 
+# %% ../../nbs/16_commands/00_panel.ipynb #519695ff
 def badge(
     category:int,        # 0, the cleanest, upwards; -1 for none
     words:list[str],     # One a category
@@ -189,7 +194,8 @@ def badge(
     colour = standard.colours[category]
     return Text(words[category], style=f'{ink_on(colour)} on {colour}')
 
-def place_of(
+# %% ../../nbs/16_commands/00_panel.ipynb #406fc570
+def category_place(
     name:str|None,       # A category
     standard:Standard    # Whose
 )->int:
@@ -227,6 +233,7 @@ def screen_row(
     "The row, from the top, in which a value lies."
     return lines - 1 - max(0, min(int(lines*value/top), lines - 1))
 
+# %% ../../nbs/16_commands/00_panel.ipynb #79c24072
 def put_forecast(
     rows:list[list[str]],    # Of `bars`; written to
     column:int,              # Where
@@ -306,6 +313,7 @@ def is_stale(
     "Whether the newest forecast is older than three hours."
     return outlook.at - outlook.issued > timedelta(hours=STALE_H)
 
+# %% ../../nbs/16_commands/00_panel.ipynb #38591aae
 def head(
     outlook:Outlook   # What is known
 )->Text:
@@ -330,10 +338,11 @@ def city_table(
     for name, side in (('ahead', 'left'), ('hour', 'left'), ('µg/m³', 'right'), ('90 %', 'left'),
                        (f'{whose.short_title} category', 'left'), ('sure', 'right'), ('sites', 'right')):
         table.add_column(name, justify=side, no_wrap=True)
-    table.add_row('last', clock_text(last['event_ts'], o.tz), figure(last['value']), '',
-                  badge(hour_band(last['value'], standard=whose)[0], words, whose), '', f"{last['n']}/{o.stations.height}")
+    kind = hour_band(last['value'], standard=whose)[0]
+    table.add_row('last', clock_text(last['event_ts'], o.tz), figure(last['value']), '', badge(kind, words, whose), '',
+                  f"{last['n']}/{o.stations.height}")
     for f in city_forecasts(o.forecasts):
-        kind, passed = place_of(f['category'], whose), f['target_ts'] <= o.at
+        kind, passed = category_place(f['category'], whose), f['target_ts'] <= o.at
         table.add_row(f"{f['horizon_h']} h" + ('*' if passed else ''), clock_text(f['target_ts'], o.tz),
                       figure(f['mean']), interval(f), badge(kind, words, whose),
                       '' if f['p'] is None else f"{100*f['p']:.0f} %", f"{f['agree']}/{f['n']}",
@@ -341,22 +350,24 @@ def city_table(
     return table
 
 # %% ../../nbs/16_commands/00_panel.ipynb #9a07ff09
-MOST_STATIONS = 12
-
 def station_cell(
     row:dict,            # A forecast
     standard:Standard    # Whose category it carries
 )->Text:
     "Mean, interval and short name of the category."
-    kind = badge(place_of(row['category'], standard), initials(standard), standard)
+    kind = badge(category_place(row['category'], standard), initials(standard), standard)
     return Text.assemble(f"{figure(row['mean']):>3} {interval(row):<7} ", kind)
+
+# %% ../../nbs/16_commands/00_panel.ipynb #1cbabee4
+MOST_STATIONS = 12
 
 def station_table(
     outlook:Outlook   # What is known
 )->Table:
     "One line per station, the highest forecast first."
     horizons = outlook.forecasts['horizon_h'].unique().sort().to_list()
-    cells = {(r['location_id'], r['horizon_h']): station_cell(r, outlook.standard) for r in outlook.forecasts.to_dicts()}
+    cells = {(r['location_id'], r['horizon_h']): station_cell(r, outlook.standard)
+             for r in outlook.forecasts.to_dicts()}
     highest = outlook.forecasts.group_by('location_id').agg(highest=pl.col('mean').max())
     order = (outlook.stations.join(highest, on='location_id', how='left')
              .sort('highest', descending=True, nulls_last=True))
@@ -375,7 +386,7 @@ def notes(
 )->Text:
     "How to read the panel, and its sources."
     o, whose = outlook, outlook.standard
-    used = sorted({place_of(c, whose) for c in outlook.forecasts['category'].drop_nulls()})
+    used = sorted({category_place(c, whose) for c in outlook.forecasts['category'].drop_nulls()})
     short = ', '.join(f'{initials(whose)[i].strip()} {whose.categories[i]}' for i in used)
     lines = ['Figures are means over the sites, the interval is that of a typical one.',
              'sure: mean probability of the category at the sites that expect it.',

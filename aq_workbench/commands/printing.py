@@ -21,7 +21,7 @@ from rich.text import Text
 
 from ..aqi import standard_by_id
 from ..core import utc
-from .panel import badge, city_forecasts, figure, initials, place_of
+from .panel import badge, city_forecasts, figure, initials, category_place
 from ..quality import used_text
 from ..training import NOTHING_NEW
 
@@ -37,6 +37,7 @@ def plain_table(
         table.add_column(name, justify=side, no_wrap=i > 0, overflow='fold')
     return table
 
+# %% ../../nbs/16_commands/01_printing.ipynb #b4056ac3
 def count(
     n:int|None,      # None: not known
     style:str=''     # Where it is not 0
@@ -94,6 +95,7 @@ def horizons_of(
     "The horizons that were scored."
     return sorted({s['horizon_h'] for e in cities.values() for s in e.get('scores', [])})
 
+# %% ../../nbs/16_commands/01_printing.ipynb #6fcf4896
 def rmse_cell(
     scores:list[dict],  # Rows of the evaluation
     horizon:int         # Hours ahead
@@ -102,6 +104,7 @@ def rmse_cell(
     errors = {s['model']: s['rmse'] for s in scores if s['horizon_h'] == horizon}
     return f"{errors['forecaster']:.1f}\n({errors['persistence']:.1f})" if 'forecaster' in errors else '–'
 
+# %% ../../nbs/16_commands/01_printing.ipynb #c7df9661
 def version_of(
     part:dict   # A city of results.json, or what lost there
 )->str:         # v3; empty where it has none
@@ -138,24 +141,24 @@ def expected(
     newest = pl.DataFrame(entry['newest'])
     return city_forecasts(newest.with_columns(target_ts=pl.Series(targets), p_category=pl.lit(None, pl.Float64)))
 
+# %% ../../nbs/16_commands/01_printing.ipynb #3f0699f0
 def expected_cell(
     forecast:dict   # Of `expected`
 )->Text:
     "A value, its category on its colour, and the hour that it is for."
     whose = standard_by_id(forecast['standard'])
-    kind = badge(place_of(forecast['category'], whose), initials(whose), whose)
+    kind = badge(category_place(forecast['category'], whose), initials(whose), whose)
     return Text.assemble(f"{figure(forecast['mean'])} ", kind, f"\n{forecast['target_ts']:%a %H:%M}")
 
+# %% ../../nbs/16_commands/01_printing.ipynb #0c619226
 def legend(
     forecasts:list[dict]   # Of `expected`
 )->str:                    # One line a standard
     "What the short names of the categories mean, and whose they are."
-    used = {(f['standard'], f['category']) for f in forecasts if f['category']}
-    lines = []
-    for id in sorted({id for id, _ in used}):
-        whose = standard_by_id(id)
-        mine = sorted(place_of(c, whose) for i, c in used if i == id)
-        short = ', '.join(f'{initials(whose)[i].strip()} {whose.categories[i]}' for i in mine)
+    lines, named = [], [f for f in forecasts if f['category']]
+    for whose in map(standard_by_id, sorted({f['standard'] for f in named})):
+        used = sorted({category_place(f['category'], whose) for f in named if f['standard'] == whose.id})
+        short = ', '.join(f'{initials(whose)[i].strip()} {whose.categories[i]}' for i in used)
         lines.append(f'{whose.short_title}, of one hour: {short}')
     return '\n'.join(lines)
 
@@ -188,6 +191,7 @@ def error_cell(
     shown = lambda value: '–' if value is None else f'{value:.2f}'
     return f'{shown(now_)}\n({shown(then)})'
 
+# %% ../../nbs/16_commands/01_printing.ipynb #1191483b
 def drift_cell(
     entry:dict   # A city of results.json
 )->str:
@@ -196,6 +200,7 @@ def drift_cell(
     summary = entry['drift']['summary']
     return f"{summary['n_drifted']} of {summary['n_features']}"
 
+# %% ../../nbs/16_commands/01_printing.ipynb #9380c6e3
 def decision_cell(
     entry:dict   # A city of results.json
 )->Text:
@@ -228,6 +233,7 @@ def lines_of(
     shown = [(word, n, style) for i, (word, n, style) in enumerate(words) if n or i == 0]
     return Text('\n').join(Text('–') if n is None else Text(f'{n:,} {word}', style=style) for word, n, style in shown)
 
+# %% ../../nbs/16_commands/01_printing.ipynb #4f539474
 def serves_cell(
     entry:dict   # A city of results.json
 )->Text:

@@ -39,6 +39,7 @@ def joint_classes(
     pairs = np.stack([category_of(points, SCORED_BY), category_of(points, standard)], axis=1)
     return np.unique(pairs, axis=0).tolist()
 
+# %% ../../nbs/06_models/07_classifier.ipynb #1a8b399c
 def class_of(
     values:np.ndarray|pl.Series,  # PM2.5 (µg/m³)
     standard:str,                 # A revision
@@ -128,6 +129,7 @@ def which_of(
     raise Unusable(f"the classifier has learnt the categories of {self.standard}, not of {standard}",
                    "train the city with this standard: aqw train --standard")
 
+# %% ../../nbs/06_models/07_classifier.ipynb #eeeaa261
 @patch
 def persistence_proba(
     self:AqiClassifier,
