@@ -9,7 +9,7 @@ __all__ = ['FORMS', 'COUNTS', 'CHECKS', 'FLOORS', 'MET', 'EXCEEDED', 'OPEN', 'GE
            'general_limits', 'year_limits', 'standards_of', 'number', 'lies_on_half', 'words_of', 'row_of',
            'several_years', 'rows_of', 'series_rows', 'maxima_wanted', 'places_of', 'group_rows', 'annual_statistics']
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #2c09c33c
+# %% ../../nbs/01_aqi/09_annual.ipynb #be3ca709
 from datetime import timedelta
 from fractions import Fraction
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from .periods import day_offset, hourly_readings, standard_hours, standard_unit,
 from .periods import years_of_hours
 from ..core import Missing, POLLUTANTS
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #951bad62
+# %% ../../nbs/01_aqi/09_annual.ipynb #d1098588
 FORMS = {'mean':yearly_mean, 'count':count_of, 'share':count_of, 'percentile':percentile_of, 'nth':rank_of,
          'max':rank_of, 'expected':expected_of, 'second':second_of, 'aot40':aot40_of, 'somo35':somo35_of,
          'peak':peak_of}
@@ -37,7 +37,7 @@ COUNTS = 'count', 'share', 'expected'
 CHECKS = {'share':short_share, 'quarters':short_quarters, 'months':short_months, 'summer':short_summer,
           'seasons':short_seasons, 'least':short_least, 'least_days':short_least}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #08fe86ad
+# %% ../../nbs/01_aqi/09_annual.ipynb #f8a62147
 class Figure(NamedTuple):
     "A figure of a year, or of several."
     value:Fraction|None         # Before rounding
@@ -52,7 +52,7 @@ class Figure(NamedTuple):
     @property
     def valid(self)->bool: return self.value is not None and not self.reason
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #e367cc44
+# %% ../../nbs/01_aqi/09_annual.ipynb #84780c0f
 FLOORS = {'count':count_of, 'share':count_of, 'expected':count_of, 'nth':rank_of, 'max':rank_of, 'second':second_of}
 
 def floor_of(
@@ -64,7 +64,7 @@ def floor_of(
     if limit.form == 'aot40': return excess(sample, AOT40_FROM)
     return FLOORS[limit.form](sample, limit, standard) if limit.form in FLOORS else None
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #4d22436c
+# %% ../../nbs/01_aqi/09_annual.ipynb #d90d5b37
 def fit_for_breach(
     sample:Sample,
     rule:dict        # Of capture; `least` where a value above the level counts with so many days in each quarter
@@ -72,7 +72,7 @@ def fit_for_breach(
     "Whether a value above the level counts although there is too little data."
     return 'least' in rule and all(part.sum() >= rule['least'] for part in quarters_of(sample))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #a6544f5f
+# %% ../../nbs/01_aqi/09_annual.ipynb #a847c78d
 def on_the_edge(
     sample:Sample,
     limit:Limit,
@@ -84,7 +84,7 @@ def on_the_edge(
     edge = exact(limit.level) + Fraction(1, 2)/Fraction(10)**digits[-1]
     return bool((sample.num*edge.denominator == edge.numerator*sample.den).any())
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #480099cb
+# %% ../../nbs/01_aqi/09_annual.ipynb #97905307
 def figure_of(
     year:YearOfHours,
     limit:Limit,
@@ -100,7 +100,7 @@ def figure_of(
     return Figure(value, sample.n, sample.possible, reason, floor_of(sample, limit, standard),
                   fit_for_breach(sample, rule), pair, limit.form in COUNTS and on_the_edge(sample, limit, standard))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #06d9ea05
+# %% ../../nbs/01_aqi/09_annual.ipynb #28db6508
 MET, EXCEEDED, OPEN = 'met', 'exceeded', 'not assessable'
 
 class Verdict(NamedTuple):
@@ -110,12 +110,12 @@ class Verdict(NamedTuple):
     compared:Fraction|None     # As it was rounded for the comparison
     reason:str                 # Why there is no number, or why there is one though data is short
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #c2e721eb
+# %% ../../nbs/01_aqi/09_annual.ipynb #ef960feb
 def is_count(limit:Limit)->bool:
     "Whether a figure is a number of exceedances, with a number that is allowed."
     return limit.form in COUNTS
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #cebe0c2d
+# %% ../../nbs/01_aqi/09_annual.ipynb #15086e87
 def allowed_of(
     figure:Figure,
     limit:Limit,
@@ -125,7 +125,7 @@ def allowed_of(
     if limit.share is not None: return exact(limit.share)*n
     return None if limit.allowed is None else exact(limit.allowed)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #83c8f033
+# %% ../../nbs/01_aqi/09_annual.ipynb #6acb65e6
 def rounded_figure(
     value:Fraction|None,
     limit:Limit,
@@ -136,7 +136,7 @@ def rounded_figure(
     num, den = rounded_by(value.numerator, value.denominator, standard.rules[limit.rounding])
     return Fraction(int(num), int(den))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #60806c0f
+# %% ../../nbs/01_aqi/09_annual.ipynb #e21ecea2
 def breaches(
     value:Fraction|None,
     bound:Fraction|None,    # The level, or what is allowed
@@ -147,7 +147,7 @@ def breaches(
     if value is None or bound is None: return False
     return (value if is_count(limit) and limit.years == 1 else rounded_figure(value, limit, standard)) > bound
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #12e36730
+# %% ../../nbs/01_aqi/09_annual.ipynb #e3463828
 def verdict_of(
     figure:Figure,
     limit:Limit,
@@ -169,7 +169,7 @@ def verdict_of(
                        f'exceeded whatever is missing: {figure.reason}')
     return Verdict(OPEN if binds else '', None, None, figure.reason)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #35aef1bd
+# %% ../../nbs/01_aqi/09_annual.ipynb #e18fbb52
 def counts_here(
     figure:Figure|None,   # Of a year
     limit:Limit,
@@ -180,7 +180,7 @@ def counts_here(
     high = limit.form == 'percentile' and figure.fit and breaches(figure.value, exact(limit.level), limit, standard)
     return figure.valid or high
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #ccca2673
+# %% ../../nbs/01_aqi/09_annual.ipynb #f10de3b8
 def years_needed(
     limit:Limit,
     standard:Standard
@@ -188,7 +188,7 @@ def years_needed(
     "How many valid years a mean of years needs."
     return next(standard.rules[r]['least'] for r in limit.several.get('rules', []) if 'least' in standard.rules[r])
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #0d982ba1
+# %% ../../nbs/01_aqi/09_annual.ipynb #d02a067d
 def mean_capture(
     figures:list[Figure|None],
     limit:Limit,
@@ -198,7 +198,7 @@ def mean_capture(
     share = standard.rules[limit.capture].get('mean_share')
     return share is None or sum(Fraction(f.n, f.possible) for f in figures if f) >= exact(share)*len(figures)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #0dae9013
+# %% ../../nbs/01_aqi/09_annual.ipynb #73990ae5
 def years_figure(
     figures:list[Figure|None],   # Of the years, the last one last; None for a year without data
     limit:Limit,
@@ -215,7 +215,7 @@ def years_figure(
     reason = f"valid years: {len(good)} of {limit.years}, {least} needed; too little data in {', '.join(map(str, bad))}"
     return Figure(value, len(good), limit.years, '' if enough else reason, fit=fit)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #06c6aedb
+# %% ../../nbs/01_aqi/09_annual.ipynb #a75dfa7e
 GENERAL = [('year', 'mean', 'mean', 'mean of the valid hours of the calendar year, which no limit bounds', {}),
            ('1 h', 'percentile 98 of hours', 'percentile', '98th percentile of the hours, which no limit bounds',
             {'p':98, 'method':'between'}),
@@ -230,7 +230,7 @@ def general_limits(
     return [Limit(parameter, averaging, statistic, form, None, MARKS[0], [], words, **shared, **more)
             for averaging, statistic, form, words, more in GENERAL if statistic not in taken]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #1ec5936d
+# %% ../../nbs/01_aqi/09_annual.ipynb #91108697
 def year_limits(
     standard:Standard,
     parameter:str,
@@ -241,7 +241,7 @@ def year_limits(
     if year is not None and not in_force(standard, year): own = [l._replace(judged=False) for l in own]
     return own + general_limits(parameter, {l.statistic for l in own})
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #c7d2379c
+# %% ../../nbs/01_aqi/09_annual.ipynb #88aa368c
 def standards_of(
     name:str|None,        # An id, a family, or None for the country's
     country:str|None,     # ISO 3166 two letters
@@ -253,7 +253,7 @@ def standards_of(
     first = next(s for s in standards().values() if s.family == family)
     return {y: (standard_for(family, y) or first, y) for y in years}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #77f9b1c0
+# %% ../../nbs/01_aqi/09_annual.ipynb #bc0a0c08
 UNITS_OF = {'count':'d', 'share':'d', 'expected':'d'}
 ANNUAL_COLUMNS = ['city', 'location_id', 'parameter', 'year', 'statistic', 'averaging', 'value', 'compared', 'unit',
                   'n', 'n_possible', 'capture', 'valid', 'limit', 'limit_unit', 'allowed', 'met', 'standard',
@@ -265,7 +265,7 @@ def number(
     "The nearest float; NaN for none."
     return float('nan') if value is None else float(value)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #5f939172
+# %% ../../nbs/01_aqi/09_annual.ipynb #1b7e34bb
 def lies_on_half(
     figure:Figure,
     limit:Limit,
@@ -276,7 +276,7 @@ def lies_on_half(
     if limit.level is None or value is None or limit.form in COUNTS: return figure.tie
     return bool(half_way(value.numerator, value.denominator, standard.rules[limit.rounding]))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #aeb4e47c
+# %% ../../nbs/01_aqi/09_annual.ipynb #c529641d
 def words_of(
     figure:Figure,
     limit:Limit,
@@ -289,7 +289,7 @@ def words_of(
     return {'standard':standard.id, 'revision':standard.revision, 'mark':weakest(list(marks.values())),
             'unconfirmed':words, 'rule':rule_sentence(limit, standard, years=years)}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #98c8de98
+# %% ../../nbs/01_aqi/09_annual.ipynb #b02013d0
 def row_of(
     figure:Figure,
     limit:Limit,
@@ -307,14 +307,14 @@ def row_of(
             'limit_unit':(level if is_count(limit) else own) if bounded else '', 'allowed':number(allowed),
             'met':verdict.met, 'reason':verdict.reason}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #4cbfdfb6
+# %% ../../nbs/01_aqi/09_annual.ipynb #868c2353
 def several_years(
     limit:Limit
 )->Limit:
     "A limit over years, as the limit of their mean."
     return limit._replace(statistic=limit.several['statistic'], level=limit.several.get('level', limit.level))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #56141dcf
+# %% ../../nbs/01_aqi/09_annual.ipynb #683cfbf6
 def rows_of(
     figures:dict[int, Figure],   # Year -> of this limit
     year:int,
@@ -328,9 +328,10 @@ def rows_of(
     if limit.years == 1: return rows
     mean = several_years(limit)
     figure = years_figure([figures.get(y) for y in range(year - limit.years + 1, year + 1)], mean, standard, year=year)
-    return rows + [{**row_of(figure, mean, standard, judged=limit.judged), **words_of(figure, mean, standard, years=True)}]
+    words = words_of(figure, mean, standard, years=True)
+    return rows + [{**row_of(figure, mean, standard, judged=limit.judged), **words}]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #effc2329
+# %% ../../nbs/01_aqi/09_annual.ipynb #097d5e91
 def series_rows(
     series:dict[int, YearOfHours],   # Years of one station and parameter
     parameter:str,
@@ -346,7 +347,7 @@ def series_rows(
             found += [{'year':year, **row} for row in rows_of(figures, year, limit, standard)]
     return found
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #4b6d3d89
+# %% ../../nbs/01_aqi/09_annual.ipynb #547d93ce
 def maxima_wanted(
     chosen:dict[int, tuple],   # Year -> (standard, year of its limits)
     parameters:list[str]
@@ -355,7 +356,7 @@ def maxima_wanted(
     limits = [(l, s) for s, dates in chosen.values() for p in parameters for l in year_limits(s, p, dates)]
     return sorted({mda8_key(l, s) for l, s in limits if l.of == 'mda8'}, key=str)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #ec49830f
+# %% ../../nbs/01_aqi/09_annual.ipynb #f98fd229
 def places_of(
     hours:pl.DataFrame   # From `hourly_readings`
 )->pl.DataFrame:         # city, location_id, country, tz, last (year)
@@ -364,7 +365,7 @@ def places_of(
     return hours.group_by('city', 'location_id').agg(*names, last=pl.col('event_ts').max().dt.year()).sort(
         'city', 'location_id')
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #17afdbce
+# %% ../../nbs/01_aqi/09_annual.ipynb #e370574a
 def group_rows(
     hours:pl.DataFrame,           # Of stations of one country and clock
     chosen:dict[int, tuple],      # Year -> (standard, year of its limits)
@@ -384,7 +385,7 @@ def group_rows(
     return [{'city':city, 'location_id':location, 'parameter':parameter, **row}
             for (city, location, parameter), years in series.items() for row in series_rows(years, parameter, chosen)]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #f9f7d1c8
+# %% ../../nbs/01_aqi/09_annual.ipynb #3baea49d
 def annual_statistics(
     readings:pd.DataFrame|pl.DataFrame,   # Hourly readings: `value` µg/m³, gases at 25 °C; `event_ts` UTC, end of hour
     *, standard:str|None=None,            # `EU`, `US`, …, or a revision `EU-2024`; None: the country's, by the year
