@@ -221,6 +221,13 @@ def test_a_figure_from_memory_is_marked():
     for table in (uk, us): assert ((table.mark == "confirmed") == (table.unconfirmed == "")).all()
 
 
+def test_the_rule_for_halves_is_named_where_it_decides():
+    "The EU's rule for halves is from memory: 50.5 hangs on it, 50.4 and 51.5 do not."
+    found = lambda level: row(annual_statistics(series(days(level, *[20] * 364), at(2023)), standard="EU-2008"), "days above 50").unconfirmed
+    assert "halves (memory)" in found(50.5)
+    for level in (50.4, 51.5): assert "halves" not in found(level)
+
+
 def test_every_limit_of_the_sheet_is_data():
     "Levels of the tables of sections 1 to 6, read off once more."
     levels = lambda s, p, *statistics: [l.level for l in named_standard(s).limits if l.parameter == p and any(word in l.statistic for word in statistics)]

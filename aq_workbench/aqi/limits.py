@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MARKS', 'OUR_RULES', 'GAS_PARAMETERS', 'Limit', 'Standard', 'standards', 'variants_of', 'as_variant', 'families',
            'named_standard', 'in_force', 'standard_for', 'limits_for', 'family_of', 'rules_used', 'rule_sentence',
-           'weakest', 'marks_used', 'rounded_ratio', 'rounded_by', 'exact', 'above']
+           'weakest', 'marks_used', 'rounded_ratio', 'rounded_by', 'exact', 'above', 'half_way']
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #1cbedd45
+# %% ../../nbs/01_aqi/06_limits.ipynb #9fe2fc37
 import json
 from fractions import Fraction
 from functools import cache
@@ -18,10 +18,10 @@ import numpy as np
 
 from ..core import Unusable
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #45b482c3
+# %% ../../nbs/01_aqi/06_limits.ipynb #ca0ae708
 MARKS = ['confirmed', 'one source', 'memory']   # From the strongest
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #06c6a26b
+# %% ../../nbs/01_aqi/06_limits.ipynb #de86ddfa
 class Limit(NamedTuple):
     "A figure that a standard asks for, and what it may be at most."
     parameter:str
@@ -51,7 +51,7 @@ class Limit(NamedTuple):
     effective_to:str|None = None
     dates_mark:str = 'confirmed'
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #e625223a
+# %% ../../nbs/01_aqi/06_limits.ipynb #e28fcc74
 class Standard(NamedTuple):
     "Limits that belong together, and the rules that they share."
     id:str                     # `EU-2008`; a variant's has its name behind it: `WHO-2021-IT1`
@@ -67,7 +67,7 @@ class Standard(NamedTuple):
     rules:dict[str, dict]      # Name -> `words`, `mark`, and what the rule needs
     limits:list[Limit]
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #4dc2216e
+# %% ../../nbs/01_aqi/06_limits.ipynb #166d546f
 OUR_RULES = {'general':{'words':'at least 75 % of the hours of the year (our choice)', 'mark':MARKS[0], 'kind':'share',
                         'share':.75},
              'between':{'words':'linear between ranks, k = 1 + (n − 1)·p', 'mark':MARKS[0]},
@@ -77,20 +77,20 @@ OUR_RULES = {'general':{'words':'at least 75 % of the hours of the year (our cho
 def standards()->dict[str, Standard]:   # By id
     "Every standard that the package carries."
     folder, found = files('aq_workbench')/'assets'/'limits', {}
-    for path in sorted(folder.iterdir(), key=lambda p: p.name):
+    for path in sorted((p for p in folder.iterdir() if p.name.endswith('.json')), key=lambda p: p.name):
         entry = json.loads(path.read_text(encoding='utf-8'))
         found[entry['id']] = Standard(**{**entry, 'rules':{**OUR_RULES, **entry['rules']},
                                          'limits':[Limit(**limit) for limit in entry['limits']]})
     return found
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #9a4113ab
+# %% ../../nbs/01_aqi/06_limits.ipynb #75d0e6de
 def variants_of(
     standard:Standard   # Of a file
 )->list[str]:           # Sorted
     "The names of a standard's variants."
     return sorted({name for limit in standard.limits for name in limit.variants})
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #f7f4f528
+# %% ../../nbs/01_aqi/06_limits.ipynb #52756fec
 def as_variant(
     standard:Standard,   # Of a file
     name:str             # One of its variants
@@ -103,12 +103,12 @@ def as_variant(
             and (limit.parameter, limit.averaging, limit.statistic) not in newer]
     return standard._replace(id=f'{standard.id}-{name}', revision=f'{standard.revision}, {name}', limits=changed + rest)
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #c7c8ffbf
+# %% ../../nbs/01_aqi/06_limits.ipynb #c0d1702c
 def families()->list[str]:   # Sorted
     "The families of standards: `EU`, `US`, …"
     return sorted({s.family for s in standards().values()})
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #171f633d
+# %% ../../nbs/01_aqi/06_limits.ipynb #17b8a971
 def named_standard(
     name:str   # An id, with a variant's name behind it: `EU-2024`, `WHO-2021-IT1`
 )->Standard:
@@ -120,7 +120,7 @@ def named_standard(
     raise Unusable(f"{name!r} is no standard", "take a family, which chooses the revision by the year "
                    f"({', '.join(families())}), or a revision ({', '.join(standards())})")
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #961e8e06
+# %% ../../nbs/01_aqi/06_limits.ipynb #f721b088
 def in_force(
     what:Standard|Limit,   # With its dates
     year:int
@@ -129,7 +129,7 @@ def in_force(
     last = f'{year}-12-31'
     return (what.effective_from or '') <= last <= (what.effective_to or '9999')
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #dce32595
+# %% ../../nbs/01_aqi/06_limits.ipynb #7ae736e2
 def standard_for(
     family:str,   # `EU`
     year:int
@@ -137,7 +137,7 @@ def standard_for(
     "The revision of a standard that holds in a year."
     return next((s for s in standards().values() if s.family == family and in_force(s, year)), None)
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #9f7442a6
+# %% ../../nbs/01_aqi/06_limits.ipynb #46a313d9
 def limits_for(
     standard:Standard,
     year:int|None    # None: the newest of each
@@ -146,14 +146,14 @@ def limits_for(
     return [limit for limit in standard.limits
             if (limit.effective_to is None if year is None else in_force(limit, year))]
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #985df513
+# %% ../../nbs/01_aqi/06_limits.ipynb #769e1e39
 def family_of(
     country:str|None   # ISO 3166 two letters
 )->str:
     "The standard of a country; WHO's where none is known."
     return next((s.family for s in standards().values() if country in s.countries), 'WHO')
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #b14e49bf
+# %% ../../nbs/01_aqi/06_limits.ipynb #e05d4939
 GAS_PARAMETERS = ['no2', 'no', 'nox', 'o3', 'so2', 'co']
 
 def rules_used(
@@ -170,7 +170,7 @@ def rules_used(
              ('reference', 'reference' if limit.parameter in GAS_PARAMETERS else '')]
     return [(what, name) for what, name in pairs if name in standard.rules]
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #f638239e
+# %% ../../nbs/01_aqi/06_limits.ipynb #61bc4c0f
 def rule_sentence(
     limit:Limit,
     standard:Standard,
@@ -181,27 +181,29 @@ def rule_sentence(
     parts = [first, *(standard.rules[name]['words'] for _, name in rules_used(limit, standard, years=years))]
     return '; '.join(filter(None, parts)) + '.'
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #7f88d786
+# %% ../../nbs/01_aqi/06_limits.ipynb #2b5c2063
 def weakest(
     marks:list[str]   # Any of `MARKS`
 )->str:
     "The weakest of several marks."
     return max(marks, key=MARKS.index, default=MARKS[0])
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #87bcfece
+# %% ../../nbs/01_aqi/06_limits.ipynb #e5b11041
 def marks_used(
     limit:Limit,
     standard:Standard,
-    *, years:bool=False      # Of the mean of several years
+    *, years:bool=False,     # Of the mean of several years
+    tie:bool=False           # Whether the rule for halves has decided
 )->dict[str, str]:           # What is weaker than confirmed -> its mark
     "The parts of a figure that two sources do not confirm."
     marks = [('limit', limit.mark)]*(limit.level is not None)
     marks += [(what, standard.rules[name]['mark']) for what, name in rules_used(limit, standard, years=years)]
+    if tie: marks.append(('halves', standard.rules[limit.rounding].get('ties_mark', MARKS[0])))
     if limit.effective_from or limit.effective_to: marks.append(('dates', limit.dates_mark))
     each = {what: weakest([m for w, m in marks if w == what]) for what, _ in marks}
     return {what: mark for what, mark in each.items() if mark != MARKS[0]}
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #31faa741
+# %% ../../nbs/01_aqi/06_limits.ipynb #8aedb412
 def rounded_ratio(
     num,               # Whole numbers: an integer or an array
     den,               # Theirs, positive
@@ -214,7 +216,7 @@ def rounded_ratio(
     if ties == 'down': return whole
     return whole + ((2*rest > den) | ((2*rest == den) & ((ties == 'up') | (whole % 2 == 1))))
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #f16e00c5
+# %% ../../nbs/01_aqi/06_limits.ipynb #bbea5a75
 def rounded_by(
     num,         # Whole numbers: an integer or an array
     den,         # Theirs, positive
@@ -226,14 +228,14 @@ def rounded_by(
         num, den = (num, 10**digits) if digits >= 0 else (num*10**-digits, 1)
     return num, den
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #c6674161
+# %% ../../nbs/01_aqi/06_limits.ipynb #03c7c831
 def exact(
     number:float|int|Fraction   # As it is written: 37.5
 )->Fraction:
     "A number as its digits have it."
     return number if isinstance(number, Fraction) else Fraction(str(number))
 
-# %% ../../nbs/01_aqi/06_limits.ipynb #bacd422c
+# %% ../../nbs/01_aqi/06_limits.ipynb #50dded7c
 def above(
     num, den,      # A ratio, or arrays of them
     level:float,   # In the same unit
@@ -243,3 +245,14 @@ def above(
     limit = exact(level)
     num, den = rounded_by(num, den, rule)
     return num*limit.denominator > limit.numerator*den
+
+# %% ../../nbs/01_aqi/06_limits.ipynb #7be92acc
+def half_way(
+    num, den,     # A ratio, or arrays of them
+    rule:dict     # Of rounding
+):                # Truth values
+    "Whether rounding by a rule has a tie to decide."
+    if not rule.get('digits'): return num*0 == 1
+    digits = rule['digits'][-1]
+    num, den = (num*10**digits, den) if digits >= 0 else (num, den*10**-digits)
+    return 2*(num % den) == den

@@ -9,7 +9,7 @@ __all__ = ['ALWAYS_SHOWN', 'NAMES', 'LABEL_ROOM', 'REASONS_SHOWN', 'MARK_WORDS',
            'rule_parts', 'sharers', 'rules_in_words', 'mark_lines', 'statistics_text', 'format_option', 'table_text',
            'city_statistics', 'statistics']
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #c6d419b4
+# %% ../../nbs/16_commands/15_statistics.ipynb #ce1f2210
 import json
 import re
 from pathlib import Path
@@ -25,10 +25,10 @@ from .flow import LOOK
 from .keep import app
 from .look import verdict_heading
 from .printing import plain_table
-from .source import has_city, settings_for, Source, where_else
+from .source import has_city, kind_name, settings_for, Source, where_else
 from ..core import Missing, spelled_like, typed_path, Unusable
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #ffb8659c
+# %% ../../nbs/16_commands/15_statistics.ipynb #17c1511a
 def typed_years(
     text:str          # Years, with commas between; a dash for all from one to the other
 )->list[int]|None:    # None where nothing was typed
@@ -41,7 +41,7 @@ def typed_years(
         found += range(int(ends[1]), int(ends[2] or ends[1]) + 1)
     return found
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #670f7db7
+# %% ../../nbs/16_commands/15_statistics.ipynb #b4a4baee
 def of_station(
     rows,        # polars frame with `location_id` and `location`
     name:str     # As it was typed; empty: all
@@ -56,7 +56,7 @@ def of_station(
     near = spelled_like(name, names) or names[:8]
     raise Missing(f"there is no station {name!r}", f"take one of: {', '.join(near)}")
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #11f466f1
+# %% ../../nbs/16_commands/15_statistics.ipynb #9c2794ad
 def figure_text(
     value:float   # Of a statistic
 )->str:
@@ -75,7 +75,7 @@ def cell_of(
     mark = '' if not over else '!' if len(rows) == 1 else f' {over}!'
     return Text(text + mark, style='bold red' if over else '')
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #b92d0ed8
+# %% ../../nbs/16_commands/15_statistics.ipynb #f55105f5
 def limit_text(
     row:pd.Series   # Of the table
 )->str:
@@ -86,7 +86,7 @@ def limit_text(
     whole = row['allowed'] == int(row['allowed'])
     return f"{row['allowed']:g} {row['unit']}{star}" if whole else f"{row['allowed']/row['n']:.0%}{star}"
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #a7d8aec9
+# %% ../../nbs/16_commands/15_statistics.ipynb #aebfedc8
 ALWAYS_SHOWN = {'mean', 'AOT40', 'SOMO35'}   # Also where nothing limits them
 NAMES = {'pm25':'PM2.5', 'pm10':'PM10', 'no2':'NO2', 'o3':'O3', 'so2':'SO2', 'co':'CO', 'no':'NO', 'nox':'NOx'}
 
@@ -105,7 +105,7 @@ def capture_cell(
     shares = [f'{share:.0%}' for share in ((means if len(means) else rows)['capture'].agg(['min', 'max']))]
     return Text('–'.join(dict.fromkeys(s.rstrip('%') for s in shares)) + '%', style='dim')
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #61971d91
+# %% ../../nbs/16_commands/15_statistics.ipynb #ff2643b0
 def year_blocks(
     years:list[int],
     *, wide:int,      # Characters of the widest cell
@@ -130,14 +130,14 @@ def parameter_rows(
     captures = [capture_cell(by_year[y]) if y in by_year else Text() for y in years]
     return [*lines, (Text('  capture', style='dim'), '', captures)]
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #3a63bf8b
+# %% ../../nbs/16_commands/15_statistics.ipynb #d435e003
 def years_with_numbers(
     rows:pd.DataFrame   # Of the table
 )->list[int]:           # Sorted; all years where none has a number
     "The years of which there is a number."
     return sorted(rows['year'][rows['value'].notna()].unique()) or sorted(rows['year'].unique())
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #cccdcf19
+# %% ../../nbs/16_commands/15_statistics.ipynb #418d3b41
 LABEL_ROOM = 44   # Characters for statistic and limit, at most
 
 def statistic_tables(
@@ -158,7 +158,7 @@ def statistic_tables(
         found.append(made)
     return found
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #1c3d8549
+# %% ../../nbs/16_commands/15_statistics.ipynb #56989e79
 REASONS_SHOWN = 10
 
 def first_reason(
@@ -186,7 +186,7 @@ def reason_lines(
     rest = len(lines) - REASONS_SHOWN
     return lines[:REASONS_SHOWN] + ([f'and {rest} more; --format csv has every reason'] if rest > 0 else [])
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #8056c1db
+# %% ../../nbs/16_commands/15_statistics.ipynb #94494c84
 def rule_parts(
     table:pd.DataFrame   # From `annual_statistics`
 )->tuple[pd.DataFrame, list[list[str]]]:   # The rows with another rule, and the parts of each
@@ -203,10 +203,10 @@ def sharers(
     mine = rows[used]
     params = list(dict.fromkeys(mine['parameter']))
     if rows['parameter'].isin(params).sum() == len(mine): return ', '.join(NAMES[p] for p in params)
-    plain = (re.sub(r' ?\d[\d.]*(th|nd)?(?![-\d.])', '', name).strip() for name in mine['statistic'])
+    plain = (re.sub(r'(^| )\d[\d.]*(th|nd)?(?![-\d.])', '', name).strip() for name in mine['statistic'])
     return ', '.join(dict.fromkeys(plain))
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #93d20353
+# %% ../../nbs/16_commands/15_statistics.ipynb #28fa8170
 def rules_in_words(
     table:pd.DataFrame   # From `annual_statistics`
 )->list[str]:
@@ -221,7 +221,7 @@ def rules_in_words(
     return [*(f"{', '.join(names)}: {first}." for first, names in figures.items()),
             *(f'({sharers(rows, used)}) {part}.' for part, used in shared.items())]
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #4d1290c5
+# %% ../../nbs/16_commands/15_statistics.ipynb #c27b68d4
 MARK_WORDS = {'memory':'from memory', 'one source':'one source'}
 
 def mark_lines(
@@ -237,7 +237,7 @@ def mark_lines(
     return [f"{MARK_WORDS[mark].capitalize()}: {'; '.join(found[mark])}." for mark in ('memory', 'one source')
             if mark in found]
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #065cd0ff
+# %% ../../nbs/16_commands/15_statistics.ipynb #98a6fbd2
 FIGURE_LEGEND = '! exceeded   – no number   * limit not confirmed by two sources'
 
 def statistics_text(
@@ -256,7 +256,7 @@ def statistics_text(
         if lines: said += [Text(f'\n{heading}', style='bold'), *(Text(f'- {line}') for line in lines)]
     return Group(*said)
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #d4c44c40
+# %% ../../nbs/16_commands/15_statistics.ipynb #234ab6b6
 STATISTICS_FORMATS = 'table', 'csv', 'json'
 
 def format_option(
@@ -275,7 +275,7 @@ def table_text(
     rows = table.astype(object).where(table.notna(), None).to_dict('records')
     return json.dumps(rows, ensure_ascii=False, indent=1) + '\n'
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #4d00b1b7
+# %% ../../nbs/16_commands/15_statistics.ipynb #91d4cdef
 def city_statistics(
     city:str,               # As it was typed
     settings,               # Home and kind of source
@@ -296,7 +296,7 @@ def city_statistics(
                       "leave --year out to see all years that it has")
     return table, used_text(used.record)
 
-# %% ../../nbs/16_commands/15_statistics.ipynb #aed07909
+# %% ../../nbs/16_commands/15_statistics.ipynb #ef93a7f8
 @app.command(rich_help_panel=LOOK)
 def statistics(
     city:Annotated[str, typer.Argument(help='A city of the store')],
@@ -317,6 +317,7 @@ def statistics(
     table, left = city_statistics(city, settings, standard=standard, years=typed_years(year), station=station)
     target = open(typed_path(out, '--out'), 'w', encoding='utf-8', newline='') if out else None
     console = Console(file=target, width=120 if out else None)
+    if form != 'table': table.insert(0, 'source', kind_name(settings.source))
     if form != 'table': typer.echo(table_text(table, form), nl=False, file=target)
     else:
         console.print(verdict_heading({'city':table['city'].iloc[0]}, settings.source))
