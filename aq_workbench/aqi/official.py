@@ -7,9 +7,9 @@ __all__ = ['BASES', 'FIXED_CLOCKS', 'LEAST_24', 'DAY_COLUMNS', 'NOW_REASONS', 'T
            'standard_offset', 'working_unit', 'working_factor', 'working_factors', 'working_hours', 'least_hours',
            'hourly_days', 'reported_days', 'day_values', 'day_max_8h', 'day_statistic', 'running_mean',
            'nowcast_by_station', 'shown_now', 'hour_clock', 'now_values', 'index_of_values', 'band_of_values',
-           'statistics_of', 'pollutant_values', 'revisions_between', 'holds', 'no_indices', 'pollutant_indices',
-           'one_per_pollutant', 'station_indices', 'with_requirements', 'hours_of_city', 'highest_station', 'in_words',
-           'described', 'index_readings', 'first_said', 'air_quality_index']
+           'statistics_of', 'where_it_speaks', 'pollutant_values', 'revisions_between', 'holds', 'no_indices',
+           'pollutant_indices', 'one_per_pollutant', 'station_indices', 'with_requirements', 'hours_of_city',
+           'highest_station', 'in_words', 'described', 'index_readings', 'first_said', 'air_quality_index']
 
 # %% ../../nbs/01_aqi/05_official.ipynb #d8b7bc46
 from datetime import date, datetime, timedelta
@@ -277,6 +277,17 @@ def statistics_of(
     if not how: return []
     return list(dict.fromkeys([how, 'hour'])) if rule.get('also') == 'max_1h' else [how]
 
+# %% ../../nbs/01_aqi/05_official.ipynb #99cfbc17
+def where_it_speaks(
+    values:pl.DataFrame,  # location_id, day, … of a pollutant's second statistic
+    main:pl.DataFrame,    # location_id, day, value of its first
+    rule:dict             # What the standard says of the pollutant
+)->pl.DataFrame:          # Those of `values` that count
+    "The days on which a pollutant's second table is asked."
+    if rule.get('also_when') != 'beyond': return values
+    over = main.filter(pl.col('value') > rule['tables'][0]['upper'][-1])
+    return values.join(over, on=['location_id', 'day'], how='semi')
+
 # %% ../../nbs/01_aqi/05_official.ipynb #45c4ea8c
 def pollutant_values(
     hours:pl.DataFrame,   # From `working_hours`
@@ -289,7 +300,9 @@ def pollutant_values(
 )->pl.DataFrame:          # location_id, at, day, value, why
     "A statistic of a pollutant by day or by hour."
     if basis == 'day':
-        found = day_statistic(hours, days, parameter, statistic, standard, offset)
+        of_day = lambda s: day_statistic(hours, days, parameter, s, standard, offset)
+        found, rule = of_day(statistic), standard.rules['pollutants'][parameter]
+        if statistic != rule['day']: found = where_it_speaks(found, of_day(rule['day']), rule)
         return found.select('location_id', pl.col('day').alias('at'), 'day', 'value', 'why')
     found = now_values(hours, parameter, statistic, standard, offset)
     start = pl.col('event_ts').dt.replace_time_zone(None) + offset - timedelta(microseconds=1)
@@ -487,4 +500,5 @@ def air_quality_index(
     if basis != 'hour': stations = with_requirements(stations, latest)
     if of == 'city': stations = highest_station(stations, by)
     made = described(stations, basis, by)
+    if of == 'city': made = made.sort(by)
     return made if isinstance(readings, pl.DataFrame) else made.to_pandas()
