@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST', 'FORMS', 'Bulletin', 'wanted_standard', 'load_bulletin', 'number', 'band_badge', 'short_badge', 'day_table',
-           'made_of', 'stations_table', 'now_lines', 'source_lines', 'print_bulletin', 'stored_frame', 'written', 'aqi']
+           'made_of', 'stations_table', 'now_lines', 'short_names', 'source_lines', 'print_bulletin', 'stored_frame',
+           'written', 'aqi']
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #9a42e694
 import json
@@ -131,13 +132,22 @@ def now_lines(
     bulletin:Bulletin   # From `load_bulletin`
 )->Text:
     "The city now, with the advice of its authority."
-    row, whose = bulletin.indices.now.row(0, named=True), bulletin.indices.standard
+    rows, whose = bulletin.indices.now.to_dicts(), bulletin.indices.standard
+    row = rows[0] if rows else {'band': None, 'reason': 'the store has no hourly values, only means of days'}
     text = Text(f"{clock_text(bulletin.indices.at, bulletin.tz, '%a %d %B %Y, %H:%M')} in {bulletin.city}, "
                 f"{whose.rules['labels']['now']}: ")
     if row['band'] is None: return text.append(f"none: {row['reason']}")
     text.append(f"{number(row, whose)} ").append(band_badge(row))
     if row['dominant']: text.append(f" for {row['dominant']}")
     return text.append(f"\n{row['advice']}" if row['advice'] else '')
+
+def short_names(
+    standard:Standard   # Whose
+)->str:                 # Empty where the names begin with numbers that need no key
+    "What the short names of categories stand for."
+    pairs = [(short.strip(), name) for short, name in zip(initials(standard), standard.categories)]
+    if pairs[0][0].isdigit(): return ''
+    return ': ' + ', '.join(f'{short} {name}' for short, name in pairs)
 
 def source_lines(
     bulletin:Bulletin   # From `load_bulletin`
@@ -148,8 +158,7 @@ def source_lines(
     early = '' if whose.effective_from <= bulletin.indices.at.date() else ' These days lie before it was in force.'
     mark = '' if whose.mark == 'confirmed' else f' Its figures rest on {whose.mark}.'
     lines = [f"{whose.title} ({whose.source}), {since}.{early}{mark}", *whose.notes,
-             'one hour: the category of the last hour, which is no index: ' + ', '.join(
-                 f'{short.strip()} {name}' for short, name in zip(initials(whose), whose.categories)) + '.',
+             f'one hour: the category of the last hour, which is no index{short_names(whose)}.',
              made_of(bulletin.indices.days.to_dicts(), 'day') + '.']
     if left := used_text(bulletin.indices.left_out): lines.append(f'{left}.')
     return Text('\n'.join(lines), style='dim')
@@ -161,7 +170,8 @@ def print_bulletin(
 ):
     "A city's bulletin: now, its days, its stations, and whose index it is."
     heading = verdict_heading({'city':bulletin.city}, bulletin.kind)
-    parts = now_lines(bulletin), day_table(bulletin), stations_table(bulletin), source_lines(bulletin)
+    stations = [stations_table(bulletin)] if bulletin.indices.stations.height else []
+    parts = now_lines(bulletin), day_table(bulletin), *stations, source_lines(bulletin)
     console.print(heading, *(x for part in parts for x in (part, '')), sep='\n')
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #2db169de
