@@ -18,6 +18,7 @@ import polars as pl
 from ..core import kind_option, Missing, quoted, Settings
 from .catalog import FAILS, is_measurement, RULES_VERSION
 from .findings import judge_failures, severity, share_text
+from .series import LOOK_BACK
 
 # %% ../../nbs/04_quality/05_used.ipynb #b959b7fe
 def with_reason(
@@ -199,7 +200,7 @@ def refuse_without_pm25(
     raise Missing(f"no PM2.5 of {city!r} is used: {left_out_text(counts)}", look_at_rules(city, settings=settings))
 
 # %% ../../nbs/04_quality/05_used.ipynb #bcb5015a
-CONTEXT = timedelta(days=90)
+CONTEXT = LOOK_BACK + MONITORED + timedelta(days=31 + 31)   # A flag of a monitor, thirty days before a month's choice
 
 class Used(NamedTuple):
     "The readings that a computation uses, and the record of what it leaves out."
