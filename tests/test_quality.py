@@ -1,5 +1,6 @@
 "Quality rules: nothing looks ahead, smoke is not a fault, clean series stay clean, planted faults are found."
 import json
+import re
 import sys
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from conftest import aqw, examples, ROOT, run_here
 from hypothesis import given, settings, strategies as st
 
-from aq_workbench.core import check_readings, Settings
+from aq_workbench.core import check_readings, Settings, utc
 from aq_workbench.monitor import city_hours
 from aq_workbench.quality import CONTEXT, judge_readings, RULEBOOK, RULES_VERSION, severity, used_readings
 from aq_workbench.quality.catalog import GIVEN_RULES
@@ -164,19 +165,20 @@ def test_a_dead_station_is_left_out_of_everything(half_dead):
     level, home, entry = half_dead
     store = FeatureStore(Settings(home=home, source="files"))
     used = used_rows(store, "Delhi")
-    dead = used.rows.filter(location_id="delhi-dead").height
-    assert entry["left_out"]["left_out"].keys() <= {"dead", "missing_zero", "stuck"}
-    assert entry["left_out"]["rows"] - entry["left_out"]["used"] >= .97 * 24 * 100
-    assert dead <= 48, "before two days nobody can call it dead"
+    assert entry["left_out"]["left_out"] == {"dead": 24 * 100 - 47}, "before two days nobody can call it dead"
+    assert used.rows.filter(location_id="delhi-dead").height == 47
     assert abs(city_hours(used.rows)["pm25"].mean() - level) < 1.5, "the city reads as the living station, not half of it"
     assert {f["location_id"] for f in entry["newest"]} == {"delhi-alive"}
     assert min(f["mean"] for f in entry["newest"]) > 5
     assert entry["rules"] == RULES_VERSION == store_tags(home)["rules"]
     score = next(s for s in entry["scores"] if s["model"] == "forecaster" and s["horizon_h"] == 1)
-    assert 0 < score["n_unflagged"] <= score["n"]
+    tested = (utc(entry["test"]["end"]) - utc(entry["test"]["start"])) / timedelta(hours=1) + 1
+    assert tested - 24 <= score["n"] <= tested, "scored at the living station alone"
+    assert .9 * score["n"] <= score["n_unflagged"]
     told = aqw("forecast", "Delhi", "--source", "files", "--asof", "2024-04-09T00:00Z", home=home).stdout
-    assert "0.0 Good" not in told
-    assert "readings left out" in told
+    assert "at 1 of 2 stations" in told
+    assert re.search(r"Dead +– +– +– +–", told)
+    assert "72 of 144 readings left out (50 %): 72 dead" in told
 
 
 def store_tags(home): return ModelRegistry(Settings(home=home, source="files")).champion("pm25_regressor", city="Delhi")["tags"]
