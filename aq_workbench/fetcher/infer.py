@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['EVIDENCE', 'INSTRUMENT_COLUMN', 'medians', 'number_part', 'wide_part', 'stated', 'gap_part', 'values_beside',
            'long_part', 'known_name', 'nameless_part', 'evidence_values', 'stamp_part', 'denied_zone', 'zone_part',
-           'instrument_part', 'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'infer_mapping',
-           'city_words', 'column_list', 'encoding_of', 'ukair_inferred']
+           'instrument_part', 'quality_part', 'Inferred', 'written', 'contents_part', 'columns_used', 'check_given',
+           'check_named', 'infer_mapping', 'city_words', 'column_list', 'encoding_of', 'ukair_inferred']
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #66b38add
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+from pydantic import ValidationError
 
 from ..core import parameter_name, Unusable
 from .clocks import edges_mark, EXPECTED, marked_end, minutes_words, summer_traces, time_kind
@@ -22,9 +23,10 @@ from .containers import plain_bytes
 from .contents import flow, joined, merged, missing_part, number_share, Part
 from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_NAMES, value_rows
 from .dialect import read_table, text_encoding
-from .files import ukair_layout
+from .files import check_partial, ukair_layout, wrong_mapping
 from .look import Clock, file_clock, look, names_in, Seen
 from .profiles import PER_GAS, plain_parameter, set_aside
+from .shapes import Shape, SHAPE_KEYS
 from .stamps import stamp_text, Time
 from .values import Marks, marks_of, plain_number, quality_columns, QUALITY_NAME
 from .whereabouts import city_part, place_part, zone_of_place
@@ -325,6 +327,9 @@ def contents_part(
     at = merged(value_rows(seen.lines, free), known['rows']) if 'rows' in known else \
         {} if 'columns' in known else value_rows(seen.lines, free)
     if at.get('value') and at.get('parameter'): return long_part(seen, at, daily)
+    if 'rows' in known:
+        raise Unusable(f"{seen.name}: `rows` needs the column of the parameter and that of the value",
+                       "rows: {parameter: COLUMN, value: COLUMN}")
     wide = wide_part(seen, free, daily)
     return wide if wide.mapping['columns'] else nameless_part(seen, free)
 
@@ -339,6 +344,29 @@ def columns_used(
             *names_in(mapping.get('instrument')), *mapping.get('only', {}),
             *(w.get(k) for w in mapping.get('columns', {}).values() for k in ('quality', 'unit_column'))} - {None}
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #e1dedae3
+def check_given(
+    given:dict,   # Some keys of a mapping
+    name:str      # For the error
+)->None:
+    "`Unusable` names the keys that cannot stand in a mapping."
+    check_partial({k: v for k, v in given.items() if k not in SHAPE_KEYS}, name)
+    try: Shape.model_validate({k: v for k, v in given.items() if k in SHAPE_KEYS})
+    except ValidationError as e: raise wrong_mapping(e.errors(), name) from e
+
+def check_named(
+    given:dict,   # Some keys of a mapping, checked
+    seen:Seen     # The file
+)->None:
+    "`Unusable` names the columns of a mapping that the file does not have."
+    time = given.get('time') or {}
+    named = {*columns_used(given), *given.get('quality', {}), *filter(None, [time.get('period')]),
+             *(n for k in ('column', 'until') for n in names_in(time.get(k)))}
+    have = [c for c in seen.lines.columns if c[:1] != '#']
+    if lost := sorted({*map(str, named)} - {*have}):
+        raise Unusable(f"{seen.name}: the mapping names columns {lost} that are not in it; it has {have}",
+                       "spell them as in the file's header")
+
 # %% ../../nbs/03_fetcher/26_infer.ipynb #42879a08
 def infer_mapping(
     path:str|Path,          # A file of measurements
@@ -346,7 +374,9 @@ def infer_mapping(
     given:dict|None=None    # What a person says of it, as a mapping
 )->Inferred:
     "What a file says of itself; `Unusable` for one that has no time or no values."
+    check_given(given or {}, 'the mapping')
     seen = look(path, given or {}, city)
+    check_named(given or {}, seen)
     if any('UK-AIR' in line for line in seen.before[:9]): return ukair_inferred(path, seen)
     timed = {c for c in seen.lines.columns if c[:1] != '#' and time_kind(c, seen.lines[c])}
     free = [c for c in seen.lines.columns if c[:1] != '#' and c not in {*timed, *seen.known.get('ignore', [])}]
