@@ -8,7 +8,7 @@ import yaml
 from conftest import aqw
 
 from aq_workbench.core import Settings, unit_factor, Unusable
-from aq_workbench.fetcher import infer_mapping, read_file, read_yaml
+from aq_workbench.fetcher import infer_mapping, read_file, read_folder, read_yaml
 from aq_workbench.store import sync_city
 
 
@@ -250,3 +250,42 @@ def test_check_of_a_folder_has_a_line_for_each_file(tmp_path):
     assert seen.stdout.count("readable:") == 2
     missing = aqw("check", "nowhere", home=tmp_path)
     assert missing.returncode == 1 and "there is no" in missing.stderr
+
+
+def uncommented(text):
+    "A written mapping with one of its open answers taken as right, for each of them."
+    lines = text.splitlines()
+    for n, line in enumerate(lines):
+        bare = line.lstrip()
+        if n and bare.startswith("# ") and not bare.startswith(("# OPEN", "# Assumed", "# Read")): yield "\n".join([*lines[:n], line.replace("# ", "", 1), *lines[n + 1:]])
+
+
+def test_each_open_answer_of_a_written_mapping_can_be_uncommented(tmp_path):
+    "Whoever takes the mark away from one line has a file that loads, and that question is no longer put."
+    (tmp_path / "delhi.csv").write_text(DELHI, encoding="utf-8")
+    aqw("check", "delhi.csv", "--city", "Delhi", "--write", "delhi.yaml", home=tmp_path)
+    before, n = {q.key for q in infer_mapping(tmp_path / "delhi.csv", city="Delhi").questions}, 0
+    for n, text in enumerate(uncommented((tmp_path / "delhi.yaml").read_text(encoding="utf-8")), 1):
+        (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
+        after = {q.key for q in infer_mapping(tmp_path / "delhi.csv", city="Delhi", given=read_yaml(tmp_path / "one.yaml")).questions}
+        assert len(after) == len(before) - 1
+    assert n >= 4, "two questions with two answers at least"
+
+
+def test_a_mapping_for_a_folder_names_no_station_of_one_file(tmp_path):
+    "Two files of one shape: the mapping that is written for both leaves each its own station and its own columns."
+    (folder := tmp_path / "in").mkdir()
+    sure = DELHI.replace("date", "date (UTC)").replace("no2", "no2 (ppb)")
+    (folder / "north.csv").write_text(sure, encoding="utf-8")
+    (folder / "south.csv").write_text(sure.replace("no2", "so2"), encoding="utf-8")
+    seen = aqw("check", "in", "--city", "Delhi", "--write", "both.yaml", home=tmp_path)
+    assert seen.returncode == 0, seen.stdout
+    text, written = (tmp_path / "both.yaml").read_text(encoding="utf-8"), read_yaml(tmp_path / "both.yaml")
+    assert "# Read from each file, since they differ: location, columns." in text
+    assert "location" not in written
+    alone = {b.name: b.readings for b in read_folder(folder, city="Delhi")}
+    by_mapping = {b.name: b.readings for b in read_folder(folder, mapping=tmp_path / "both.yaml")}
+    for name, readings in alone.items():
+        same = ["location_id", "parameter", "event_ts", "value"]
+        assert by_mapping[name].select(same).equals(readings.select(same)), name
+    assert len({r["location"][0] for r in by_mapping.values()}) == 2

@@ -354,6 +354,7 @@ def check_given(
     try: Shape.model_validate({k: v for k, v in given.items() if k in SHAPE_KEYS})
     except ValidationError as e: raise wrong_mapping(e.errors(), name) from e
 
+# %% ../../nbs/03_fetcher/26_infer.ipynb #810ee94c
 def check_named(
     given:dict,   # Some keys of a mapping, checked
     seen:Seen     # The file

@@ -56,6 +56,7 @@ def gravest(
         return min(held, key=SEVERITIES.index, default=None)
     return flags.replace_strict({text: one(text) for text in flags.unique()}, return_dtype=pl.String)
 
+# %% ../../nbs/04_quality/04_findings.ipynb #c3c7c16a
 def severity()->pl.Expr:   # `fail`, `suspect`, `info`, or null for a row without flags
     "The gravest severity among a row's flags."
     return pl.col('flags').map_batches(gravest, return_dtype=pl.String, is_elementwise=True)

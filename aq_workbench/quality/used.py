@@ -125,6 +125,7 @@ def left_out_counts(
     counts = measured['left_out'].drop_nulls().value_counts().sort('count', 'left_out', descending=[True, False])
     return {'rows': measured.height, 'left_out': dict(counts.iter_rows())}
 
+# %% ../../nbs/04_quality/05_used.ipynb #77d96c4e
 def use_record(
     decided:pl.DataFrame   # From `decide_use`
 )->dict:                   # rules, rows, used, left_out (reason -> rows), sensors_only, instruments, PM2.5's own counts
@@ -182,6 +183,7 @@ def all_left_out(
     "Whether something came and nothing of it is used."
     return 0 < counts['rows'] == sum(counts['left_out'].values())
 
+# %% ../../nbs/04_quality/05_used.ipynb #e9d79f73
 def look_at_rules(
     city:str,              # Its name
     *, settings:Settings   # Kind of source
