@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PARAMETER_COLUMN', 'NO_PARAMETER', 'VALUE_NAMES', 'CHANNEL', 'FIRST_OF', 'WEATHER_UNITS', 'SIZES', 'YAML_WORDS',
            'MARKER', 'NO_DATA', 'Question', 'Part', 'merged', 'joined', 'number_share', 'is_code', 'names_parameters',
-           'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit', 'likely_units',
-           'unit_part', 'flow', 'missing_part']
+           'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit', 'weather_units',
+           'likely_units', 'unit_part', 'flow', 'missing_part']
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #1f7a22b7
 import re
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ..core import UNITS
+from ..core import unit_factor, unit_shift, UNITS
 from .batches import USUAL
 from .profiles import can_be, column_meaning, plain_parameter, set_aside
 from .values import COMPASS, MISSING
@@ -185,6 +185,16 @@ def sibling_unit(
 WEATHER_UNITS = {'temp':['°C', '°F', 'K'], 'dewp':['°C', '°F', 'K'], 'ws':['m/s', 'km/h', 'mph', 'kt'],
                  'pres':['hPa', 'Pa', 'mmHg', 'kPa'], 'precip':['mm', 'in']}
 
+# %% ../../nbs/03_fetcher/23_contents.ipynb #fa9ee385
+def weather_units(
+    parameter:str,        # Ours, of weather
+    typical:float|None    # Median of its values
+)->list[str]:             # The likeliest first
+    "The units that weather may come in, those first by which its size is usual."
+    units, (low, high) = WEATHER_UNITS.get(parameter, [UNITS[parameter]]), USUAL.get(parameter, (-1e9, 1e9))
+    def ours(u): return unit_factor(parameter, u)*typical + unit_shift(u)
+    return units if typical is None else sorted(units, key=lambda u: not low <= ours(u) <= high)
+
 # %% ../../nbs/03_fetcher/23_contents.ipynb #5e721e01
 def likely_units(
     parameter:str,        # Ours
@@ -195,7 +205,7 @@ def likely_units(
         small, large = ['mg/m³', 'ppm'], ['µg/m³', 'ppb']
         return large + small if (typical or 0) > 20 else small + large
     if parameter.startswith('pm'): return ['µg/m³', 'mg/m³']
-    if UNITS[parameter] != 'µg/m³': return WEATHER_UNITS.get(parameter, [UNITS[parameter]])
+    if UNITS[parameter] != 'µg/m³': return weather_units(parameter, typical)
     return ['ppm', 'mg/m³'] if 0 < (typical or 9) < .5 else ['µg/m³', 'ppb']
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #36bdf578
