@@ -289,3 +289,17 @@ def test_a_mapping_for_a_folder_names_no_station_of_one_file(tmp_path):
         same = ["location_id", "parameter", "event_ts", "value"]
         assert by_mapping[name].select(same).equals(readings.select(same)), name
     assert len({r["location"][0] for r in by_mapping.values()}) == 2
+
+
+def test_a_flag_beside_a_value_is_of_that_value(tmp_path):
+    "Known words are taken, others asked about, and an answer as it is shown is enough."
+    def text(word): return hourly("date (UTC),pm25,no2 (ppb),pm25_flag", lambda t, i: f"{t:%Y-%m-%d %H:%M},{20 + i % 7},{9 + i % 5},{word if i == 3 else 'Valid'}")
+    (tmp_path / "north.csv").write_text(text("Invalid"), encoding="utf-8")
+    readings = read_file(tmp_path / "north.csv", city="Delhi").readings
+    assert readings.filter(pl.col("flags").str.contains("invalid")).select("parameter", "value").rows() == [("pm25", 23.)]
+    (tmp_path / "north.csv").write_text(text("X9"), encoding="utf-8")
+    with pytest.raises(Unusable, match="Which words of pm25_flag mean that a value of pm25 cannot be used"): read_file(tmp_path / "north.csv", city="Delhi")
+    question = infer_mapping(tmp_path / "north.csv", city="Delhi").questions[0]
+    (tmp_path / "m.yaml").write_text(question.answers[0], encoding="utf-8")
+    readings = read_file(tmp_path / "north.csv", mapping=tmp_path / "m.yaml", city="Delhi").readings
+    assert readings.filter(pl.col("flags").str.contains("invalid")).select("parameter", "value").rows() == [("pm25", 23.)]

@@ -21,7 +21,7 @@ from ..core import parameter_name, Unusable
 from .clocks import edges_mark, EXPECTED, marked_end, minutes_words, summer_traces, time_kind
 from .clocks import zone_of
 from .containers import plain_bytes
-from .contents import flow, joined, merged, missing_part, number_share, Part
+from .contents import flow, joined, merged, missing_part, number_share, own_flags, own_quality, Part
 from .contents import Question, sibling_unit, unit_part, value_columns, VALUE_NAMES, value_rows
 from .dialect import read_table, text_encoding
 from .files import check_partial, ukair_layout, wrong_mapping
@@ -287,11 +287,16 @@ def instrument_part(
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #99b8bc76
 def quality_part(
-    seen:Seen,          # A file
-    used:set[str]       # Columns that mean something else
+    seen:Seen,              # A file
+    used:set[str],          # Columns that mean something else
+    columns:list[str]=()    # Those that hold values
 )->Part:
     "Columns that say which values can be used, or questions about them."
     known, lines = seen.known.get('quality', {}), seen.lines
+    ignored, given = seen.known.get('ignore', []), seen.known.get('columns', {})
+    values = [c for c in columns if 'quality' not in given.get(c, {})]
+    owners = own_flags([c for c in lines.columns if c[:1] != '#'], values, {*used, *known, *ignored} - {*columns})
+    own, used = own_quality(lines, owners), {*used, *owners.values()}
     found = quality_columns(lines, {}, {*used, *known})
     told = {'quality columns':', '.join([*known, *found])} if known or found else {}
     named = [c for c in lines.columns if QUALITY_NAME.fullmatch(re.sub('[^a-z]', '', c.lower().replace('state', '')))]
@@ -302,8 +307,8 @@ def quality_part(
         why = ', '.join(f'{w!r} {n:,} times' for w, n in counts.rows()[:6])
         asked.append(Question(f'quality.{c}', f'Which words of {c} mean that a value cannot be used?', why,
                               (flow({'quality':{c:{'invalid':words[1:]}}}), flow({'ignore':[c]}))))
-    asked = [q for q in asked if q.key.partition('.')[2] not in seen.known.get('ignore', [])]
-    return Part({'quality':known} if known else {}, (), tuple(asked), told)
+    asked = [q for q in asked if q.key.partition('.')[2] not in ignored]
+    return joined(Part({'quality':known} if known else {}, (), tuple(asked), told), own)
 
 # %% ../../nbs/03_fetcher/26_infer.ipynb #edbde3a6
 class Inferred(NamedTuple):
@@ -411,7 +416,7 @@ def infer_mapping(
     zone = zone_part(seen, clock, values, zone_of_place(base.mapping, seen.lines))
     sides = instrument_part(seen, clock, series, here), stamp_part(seen, clock), zone, clock.part
     used = {*columns_used(base.mapping), *timed}
-    whole = joined(base, *sides, quality_part(seen, used))
+    whole = joined(base, *sides, quality_part(seen, used, list(base.mapping.get('columns', {}))))
     says = [f'read as {p.name}: {p.says}' for p in [seen.profile] if p]
     told = {**written(seen, clock, whole.mapping), 'parameters':column_list(whole.mapping), **whole.understood,
             'city':city_words(whole.mapping), 'encoding':encoding_of(path, whole.mapping)}
