@@ -1,4 +1,5 @@
 "What people get wrong: each is two lines that say what to do, an exit code, and nothing lost."
+import re
 import shlex
 import shutil
 import subprocess
@@ -60,22 +61,24 @@ def test_mistakes_in_files(mistake, tmp_path):
     for text in words: assert text in f"{error.value.what} {error.value.do}", error.value
 
 
-BEARABLE = {
-    "corrupt line": (lambda s: s.replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6", 1), ["line 8", "20#5"]),
-    "one dash": (lambda s: s.replace("\n7,2015,1,1,6,", "\n7,2015,1,1,6,-", 1).replace("6,-", "6,x", 1), ["line 8", "is no number"]),
-    "cut off": (lambda s: s.rstrip()[:-30], ["line 121", "fields where the header has"]),
-    "duplicate hours": (repeat_with_777, ["777", "Dongsi", "line 6"]),
+BEARABLE = {   # What is done to the file, what is said, how many readings are lost, how many rows wait in quarantine
+    "corrupt line": (lambda s: s.replace("\n7,2015,1,1,6", "\n7,20#5,1,1,6", 1), ["line 8", "20#5"], 12, 1),
+    "one letter": (lambda s: s.replace("\n7,2015,1,1,6,", "\n7,2015,1,1,6,x", 1), ["line 8", "is no number"], 1, 1),
+    "one dash": (lambda s: re.sub(r"(\n7,2015,1,1,6,)[^,]*", r"\1-", s, count=1), ["line 8", "'-' in column PM2.5 is no number"], 1, 1),
+    "cut off": (lambda s: s.rstrip()[:-30], ["line 121", "fields where the header has"], 12, 1),
+    "duplicate hours": (repeat_with_777, ["777", "Dongsi", "line 6"], 1, 13),
 }
 
 
 @pytest.mark.parametrize("mistake", BEARABLE)
 def test_a_bad_line_stops_only_itself(mistake, folder, tmp_path):
-    change, words = BEARABLE[mistake]
+    change, words, lost, refused = BEARABLE[mistake]
     whole = load(folder, tmp_path / "whole")
     edit(folder, change)
     result = sync_folder(FeatureStore(Settings(home=tmp_path, source="files")), folder, "Beijing")
-    assert whole - 40 < result["added"] < whole
-    assert result["refused"] > 0, "it waits in quarantine"
+    assert whole == 12 * 24 * 5, "twelve values an hour"
+    assert result["added"] == whole - lost
+    assert result["refused"] == refused, "it waits in quarantine"
     for text in words: assert any(text in note for note in result["notes"]), result["notes"]
 
 

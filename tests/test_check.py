@@ -8,7 +8,7 @@ import yaml
 from conftest import aqw
 
 from aq_workbench.core import Settings, unit_factor, Unusable
-from aq_workbench.fetcher import infer_mapping, read_file, read_yaml
+from aq_workbench.fetcher import infer_mapping, read_file, read_folder, read_yaml
 from aq_workbench.store import sync_city
 
 
@@ -158,12 +158,31 @@ def test_traces_of_summer_time_decide(tmp_path):
     assert question.answers[0] == "time: {zone: UTC}"
 
 
-# what may be asked of the files of ../shared, with the city given; no other question, and nothing refused
-SHARED = {"decimal-comma": {"time.stamp", "time.zone"}, "blank-last-field": {"unit"}, "empty-field": {"time.stamp", "time.zone", "unit"}, "every-third-day": set(),
-          "fractions-and-kmh": {"unit", "time.stamp", "time.zone"}, "hour-24": {"time.zone"}, "importaurn-units": set(), "long-codes": set(), "one-bad-file": set(),
-          "parallel-instruments": {"columns"}, "preamble": {"columns", "time.stamp", "time.zone"}, "quality-column": {"unit", "time.stamp", "time.zone"},
-          "repeated-hour": {"time.stamp", "time.zone"}, "sparse-hours": {"time.stamp", "time.zone"}, "subhourly": {"time.zone"}, "ukair-download": set(),
-          "unit-spelling": {"time.stamp", "time.zone"}, "validity": set(), "dead-sensor": {"time.zone"}, "italy": {"time.stamp", "time.zone"}}
+# what is asked of the files of ../shared, with the city given; the others answer everything. China's names say another city than Delhi
+SHARED = {
+    "blank-last-field/b.csv": {"unit"},
+    "china/ChengduPM20100101_20151231.csv": {"city"},
+    "china/ShanghaiPM20100101_20151231.csv": {"city"},
+    "dead-sensor/h2.csv": {"time.zone"},
+    "decimal-comma/AirQualityUCI.csv": {"time.stamp", "time.zone"},
+    "decimal-comma/clean.csv": {"time.stamp", "time.zone"},
+    "empty-field/blank.csv": {"time.stamp", "time.zone", "unit"},
+    "empty-field/long.csv": {"time.stamp", "time.zone"},
+    "empty-field/quoted.csv": {"time.stamp", "time.zone", "unit"},
+    "fractions-and-kmh/k.csv": {"time.stamp", "time.zone", "unit"},
+    "hour-24/iso.csv": {"time.zone"},
+    "hour-24/num.csv": {"time.zone"},
+    "hour-24/two.csv": {"time.zone"},
+    "italy/AirQualityUCI.csv": {"time.stamp", "time.zone"},
+    "parallel-instruments/i.csv": {"columns"},
+    "preamble/f.csv": {"columns", "time.stamp", "time.zone"},
+    "quality-column/d.csv": {"time.stamp", "time.zone", "unit"},
+    "repeated-hour/j.csv": {"time.stamp", "time.zone"},
+    "sparse-hours/thin.csv": {"time.stamp", "time.zone"},
+    "sparse-hours/two.csv": {"time.zone"},
+    "subhourly/logger.csv": {"time.zone"},
+    "unit-spelling/e.csv": {"time.stamp", "time.zone"},
+}
 
 
 @pytest.mark.long
@@ -171,12 +190,8 @@ def test_every_file_of_shared_is_understood_in_one_try(shared):
     files = [*sorted(shared.parent.glob("cases/*/*.csv")), *sorted(shared.glob("*/*.csv")), *sorted(shared.glob("openaq/*/*.csv"))]
     files = [f for f in files if f.name != "stations.csv" and not (f.parent.name == "beijing" and "Dongsi" not in f.name)]
     assert len(files) > 30
-    open_ones = {}
-    for file in files:
-        keys = {q.key for q in infer_mapping(file, city="Delhi").questions} - SHARED.get(file.parent.name, set())
-        if keys: open_ones[file.name] = keys
-    assert open_ones == {name: {"city"} for name in ("ChengduPM20100101_20151231.csv", "ShanghaiPM20100101_20151231.csv")}, (
-        "the names of these say another city than Delhi")
+    asked = {f"{f.parent.name}/{f.name}": {q.key for q in infer_mapping(f, city="Delhi").questions} for f in files}
+    assert {name: keys for name, keys in asked.items() if keys} == SHARED
     assert infer_mapping(shared / "china/ChengduPM20100101_20151231.csv", city="Chengdu").questions == ()
 
 
@@ -250,3 +265,56 @@ def test_check_of_a_folder_has_a_line_for_each_file(tmp_path):
     assert seen.stdout.count("readable:") == 2
     missing = aqw("check", "nowhere", home=tmp_path)
     assert missing.returncode == 1 and "there is no" in missing.stderr
+
+
+def uncommented(text):
+    "A written mapping with one of its open answers taken as right, for each of them."
+    lines = text.splitlines()
+    for n, line in enumerate(lines):
+        bare = line.lstrip()
+        if n and bare.startswith("# ") and not bare.startswith(("# OPEN", "# Assumed", "# Read")): yield "\n".join([*lines[:n], line.replace("# ", "", 1), *lines[n + 1:]])
+
+
+def test_each_open_answer_of_a_written_mapping_can_be_uncommented(tmp_path):
+    "Whoever takes the mark away from one line has a file that loads, and that question is no longer put."
+    (tmp_path / "delhi.csv").write_text(DELHI, encoding="utf-8")
+    aqw("check", "delhi.csv", "--city", "Delhi", "--write", "delhi.yaml", home=tmp_path)
+    before, n = {q.key for q in infer_mapping(tmp_path / "delhi.csv", city="Delhi").questions}, 0
+    for n, text in enumerate(uncommented((tmp_path / "delhi.yaml").read_text(encoding="utf-8")), 1):
+        (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
+        after = {q.key for q in infer_mapping(tmp_path / "delhi.csv", city="Delhi", given=read_yaml(tmp_path / "one.yaml")).questions}
+        assert len(after) == len(before) - 1
+    assert n >= 4, "two questions with two answers at least"
+
+
+def test_a_mapping_for_a_folder_names_no_station_of_one_file(tmp_path):
+    "Two files of one shape: the mapping that is written for both leaves each its own station and its own columns."
+    (folder := tmp_path / "in").mkdir()
+    sure = DELHI.replace("date", "date (UTC)").replace("no2", "no2 (ppb)")
+    (folder / "north.csv").write_text(sure, encoding="utf-8")
+    (folder / "south.csv").write_text(sure.replace("no2", "so2"), encoding="utf-8")
+    seen = aqw("check", "in", "--city", "Delhi", "--write", "both.yaml", home=tmp_path)
+    assert seen.returncode == 0, seen.stdout
+    text, written = (tmp_path / "both.yaml").read_text(encoding="utf-8"), read_yaml(tmp_path / "both.yaml")
+    assert "# Read from each file, since they differ: location, columns." in text
+    assert "location" not in written
+    alone = {b.name: b.readings for b in read_folder(folder, city="Delhi")}
+    by_mapping = {b.name: b.readings for b in read_folder(folder, mapping=tmp_path / "both.yaml")}
+    for name, readings in alone.items():
+        same = ["location_id", "parameter", "event_ts", "value"]
+        assert by_mapping[name].select(same).equals(readings.select(same)), name
+    assert len({r["location"][0] for r in by_mapping.values()}) == 2
+
+
+def test_a_flag_beside_a_value_is_of_that_value(tmp_path):
+    "Known words are taken, others asked about, and an answer as it is shown is enough."
+    def text(word): return hourly("date (UTC),pm25,no2 (ppb),pm25_flag", lambda t, i: f"{t:%Y-%m-%d %H:%M},{20 + i % 7},{9 + i % 5},{word if i == 3 else 'Valid'}")
+    (tmp_path / "north.csv").write_text(text("Invalid"), encoding="utf-8")
+    readings = read_file(tmp_path / "north.csv", city="Delhi").readings
+    assert readings.filter(pl.col("flags").str.contains("invalid")).select("parameter", "value").rows() == [("pm25", 23.)]
+    (tmp_path / "north.csv").write_text(text("X9"), encoding="utf-8")
+    with pytest.raises(Unusable, match="Which words of pm25_flag mean that a value of pm25 cannot be used"): read_file(tmp_path / "north.csv", city="Delhi")
+    question = infer_mapping(tmp_path / "north.csv", city="Delhi").questions[0]
+    (tmp_path / "m.yaml").write_text(question.answers[0], encoding="utf-8")
+    readings = read_file(tmp_path / "north.csv", mapping=tmp_path / "m.yaml", city="Delhi").readings
+    assert readings.filter(pl.col("flags").str.contains("invalid")).select("parameter", "value").rows() == [("pm25", 23.)]

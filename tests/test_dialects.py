@@ -159,29 +159,40 @@ def test_a_table_in_any_dialect_reads_back_equal(tmp_path_factory, t):
     assert kept["value"].to_list() == pytest.approx([w[3] for w in want], rel=1e-9, abs=1e-9)
     assert kept["unit"].to_list() == [UNITS[w[1]] for w in want]
     assert batch.account["lines"] == lines
+    assert batch.account["readings"] == batch.readings.height
     assert batch.refused.is_empty()
 
 
-@given(tables(), st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from("0x;,\"-\n 9")), max_size=3))
-@settings(max_examples=examples(200, soak=10_000), **CALM)
-def test_no_line_vanishes_in_silence(tmp_path_factory, t, changes):
-    t = {**t, "packing": "", "encoding": "utf-8", "above": 0, "blank": False, "ending": "\n"}
-    path, mapping, _ = saved(t, tmp_path_factory.mktemp("torn"))
-    text = path.read_text(encoding="utf-8")
-    for at, letter in changes:
-        at = text.index("\n") + 1 + at % (len(text) - text.index("\n"))
-        text = text[:at] + letter + text[at + 1:]
-    path.write_text(text, encoding="utf-8")
-    lines = sum(bool(line.strip(' \r",;\t|')) for line in text.split("\n")[1:])
-    try: batch = read_file(path, mapping=mapping)
-    except AqwError as e:
-        assert path.name in str(e)
-        return
-    assert batch.account["lines"] == lines
-    named = {line for line in batch.refused["line"]} | {int(n.split("line ")[1].split(",")[0]) for n in batch.notes if "put apart: line" in n}
-    assert batch.account["lines refused"] <= len(named)
-    cells = 1 if t["shape"] == "long" else len(t["units"])
-    assert batch.account["readings"] + batch.account["values missing"] + batch.account["values refused"] == cells * batch.account["lines read"]
+def test_no_line_vanishes_in_silence(tmp_path_factory):
+    "Of files with up to three letters changed most are read, and every line and value of these is accounted for."
+    was_read = []
+
+    @given(tables(), st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from("0x;,\"-\n 9")), max_size=3))
+    @settings(max_examples=examples(200, soak=10_000), **CALM)
+    def each(t, changes):
+        t = {**t, "packing": "", "encoding": "utf-8", "above": 0, "blank": False, "ending": "\n"}
+        path, mapping, _ = saved(t, tmp_path_factory.mktemp("torn"))
+        text = path.read_text(encoding="utf-8")
+        for at, letter in changes:
+            at = text.index("\n") + 1 + at % (len(text) - text.index("\n"))
+            text = text[:at] + letter + text[at + 1:]
+        path.write_text(text, encoding="utf-8")
+        lines = sum(bool(line.strip(' \r",;\t|')) for line in text.split("\n")[1:])
+        try: batch = read_file(path, mapping=mapping)
+        except AqwError as e:
+            assert path.name in str(e)
+            was_read.append(False)
+            return
+        was_read.append(True)
+        assert batch.account["lines"] == lines
+        assert batch.account["readings"] == batch.readings.height
+        named = {line for line in batch.refused["line"]} | {int(n.split("line ")[1].split(",")[0]) for n in batch.notes if "put apart: line" in n}
+        assert batch.account["lines refused"] <= len(named)
+        cells = 1 if t["shape"] == "long" else len(t["units"])
+        assert batch.account["readings"] + batch.account["values missing"] + batch.account["values refused"] == cells * batch.account["lines read"]
+
+    each()
+    assert sum(was_read) >= len(was_read)/2, "what is refused as a whole proves nothing"
 
 
 def test_the_account_is_of_the_file_itself(tmp_path):

@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['HEIGHTS', 'CityOption', 'Given', 'WriteOption', 'Checked', 'with_first_answers', 'check_file', 'understood_table',
            'series_names', 'value_text', 'first_readings', 'bar', 'shares_measured', 'completeness_table', 'rule_words',
-           'judgement', 'question_lines', 'mapping_text', 'write_mapping', 'fetch_line', 'details', 'state_of',
-           'check_all', 'folder_table', 'go_on', 'check']
+           'judgement', 'question_lines', 'yaml_lines', 'open_lines', 'open_block', 'mapping_text', 'in_common',
+           'found_together', 'write_mapping', 'fetch_line', 'details', 'state_of', 'check_all', 'folder_table', 'go_on',
+           'check']
 
 # %% ../../nbs/16_commands/15_check.ipynb #d101d633
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -23,8 +25,9 @@ from .flow import LOOK
 from .bulletin import app
 from .printing import plain_table
 from ..core import AqwError, Missing, quoted, typed_path, Unusable
-from ..fetcher import answer_lines, Batch, data_files, detect_format, infer_mapping, Inferred, merged
-from ..fetcher import minutes_words, Question, read_answer, read_file, read_yaml, tables_in, Words
+from ..fetcher import answer_lines, Batch, data_files, detect_format, flow, infer_mapping, Inferred
+from ..fetcher import is_complete, merged, minutes_words, Question, read_answer, read_file, read_yaml
+from ..fetcher import tables_in, Words
 
 # %% ../../nbs/16_commands/15_check.ipynb #cae32afd
 class Checked(NamedTuple):
@@ -205,26 +208,92 @@ def question_lines(
     return text
 
 # %% ../../nbs/16_commands/15_check.ipynb #1c33f4aa
+def yaml_lines(
+    words:dict|list   # A piece of a mapping
+)->list[str]:
+    "A piece of a mapping as lines of YAML, a line for each key or item."
+    if not words: return []
+    deep = any(isinstance(w, (dict, list)) for w in (words.values() if isinstance(words, dict) else words))
+    text = yaml.safe_dump(words, sort_keys=False, allow_unicode=True, width=110,
+                          default_flow_style=None if deep else False)
+    return text.rstrip('\n').splitlines()
+
+# %% ../../nbs/16_commands/15_check.ipynb #fe87eb16
+def open_lines(
+    answers:list[tuple[str, object]]   # What is asked, and a line that answers it
+)->list[str]:
+    "Answers as comments, each question above its own."
+    asked = dict.fromkeys(q for q, _ in answers)
+    return [line for q in asked for line in
+            (f'# OPEN: {q}', *dict.fromkeys(f'# {a}' for at, a in answers if at == q))]
+
+# %% ../../nbs/16_commands/15_check.ipynb #5858d23c
+def open_block(
+    words:dict,                         # A piece of a mapping
+    answers:list[tuple[str, dict]]      # What is asked, and an answer in the words of this piece
+)->list[str]:                           # YAML
+    "A piece of a mapping with its open answers as comments."
+    lines, beside = [], []
+    for key in dict.fromkeys([*words, *(k for _, a in answers for k in a)]):
+        mine, value = [(q, a[key]) for q, a in answers if key in a], words.get(key)
+        head = flow({key:0}).removesuffix(' 0')
+        if mine and isinstance(value, dict) and all(isinstance(a, dict) for _, a in mine):
+            lines += [head, *(f'  {line}' for line in open_block(value, mine))]
+        elif mine and isinstance(value, list) and all(isinstance(a, list) for _, a in mine):
+            more = [(q, f"- {flow({0:x}).removeprefix('0: ')}") for q, a in mine for x in a if x not in value]
+            lines += [head, *(line for x in value for line in yaml_lines([x])), *open_lines(more)]
+        elif mine: beside += [(q, flow({key:a})) for q, a in mine]
+        else: lines += yaml_lines({key:value})
+    return [*lines, *open_lines(beside)]
+
+# %% ../../nbs/16_commands/15_check.ipynb #fa429a1c
 def mapping_text(
-    name:str,        # The file's
-    found:Inferred   # Of `infer_mapping`
-)->str:              # YAML
+    name:str,             # The file's
+    found:Inferred,       # Of `infer_mapping`
+    apart:list[str]=()    # Keys that are read from each file, since files differ in them
+)->str:                   # YAML
     "A mapping file for what was found."
     head = [f'# {name}, as aqw check understood it.', *(f'# Assumed: {a}.' for a in found.assumed)]
-    body = yaml.safe_dump(found.mapping, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
-    asked = [line for q in found.questions for line in
-             (f"# OPEN: {q.asks}{f' {q.why}.' if q.why else ''} Complete it by:", *(f'#   {a}' for a in q.answers))]
-    return '\n'.join([*head, body.rstrip('\n') if found.mapping else '', *asked]) + '\n'
+    if apart: head.append(f"# Read from each file, since they differ: {', '.join(apart)}.")
+    answers = [(f"{q.asks}{f' {q.why}.' if q.why else ''} Complete it by one of:", read_answer(a))
+               for q in found.questions for a in q.answers]
+    return '\n'.join([*head, *open_block(found.mapping, answers)]) + '\n'
+
+# %% ../../nbs/16_commands/15_check.ipynb #9aff5aa3
+def in_common(
+    one:dict,     # A mapping
+    other:dict    # Another
+)->dict:
+    "What two mappings say alike; of `time` key by key, of others as a whole."
+    same = {k: v for k, v in one.items() if k in other and other[k] == v}
+    if 'time' in same or not ('time' in one and 'time' in other): return same
+    return {**same, 'time': {k: v for k, v in one['time'].items() if other['time'].get(k) == v}}
+
+# %% ../../nbs/16_commands/15_check.ipynb #5c013fc6
+def found_together(
+    found:list[Inferred]   # At least one
+)->tuple[Inferred, list[str]]:   # What is true of all of them, and the keys that each file is read for again
+    "Several files as one mapping: never what only one of them says, and never so much that they are not looked at."
+    mapping = reduce(in_common, (f.mapping for f in found))
+    questions = {q.key: q for f in found for q in f.questions}
+    assumed = [a for a in found[0].assumed if all(a in f.assumed for f in found)]
+    apart = list(dict.fromkeys(k for f in found for k, v in f.mapping.items() if mapping.get(k) != v))
+    if apart and is_complete(mapping):
+        mapping = {**mapping, 'time': {k: v for k, v in mapping['time'].items() if k != 'column'}}
+        apart.append('time.column')
+    return found[0]._replace(mapping=mapping, assumed=tuple(assumed), questions=tuple(questions.values())), apart
 
 # %% ../../nbs/16_commands/15_check.ipynb #bddc7339
 def write_mapping(
-    to:Path,          # A new file
-    checked:Checked   # What was found
+    to:Path,                 # A new file
+    checked:list[Checked]    # What was found
 ):
-    "Write a mapping file; `Unusable` where there is one already."
+    "Write a mapping file for all of these; `Unusable` where there is one already."
     if to.exists(): raise Unusable(f"{to} is there already", "name another file, or move that one away")
     if not to.parent.is_dir(): raise Missing(f"there is no folder {to.parent}", "make it, or name another")
-    to.write_text(mapping_text(checked.name, checked.found), encoding='utf-8')
+    found, apart = found_together([c.found for c in checked])
+    name = checked[0].name if len(checked) == 1 else f'{checked[0].name} and {len(checked) - 1} more'
+    to.write_text(mapping_text(name, found, apart), encoding='utf-8')
 
 # %% ../../nbs/16_commands/15_check.ipynb #3ec45caa
 def fetch_line(
@@ -309,12 +378,13 @@ def go_on(
     write:str                # The mapping file to write; empty: none
 )->str:
     "Write the mapping if that was asked for; how to go on."
-    sample = next((c for c in checked if c.found), None)
     if write:
-        if not sample: raise Unusable(f"nothing in {path} could be understood", "see what is said above")
-        write_mapping(typed_path(write, '--write'), sample)
+        understood = [c for c in checked if c.found]
+        if not understood: raise Unusable(f"nothing in {path} could be understood", "see what is said above")
+        write_mapping(typed_path(write, '--write'), understood)
     ready = next((c for c in checked if c.ready), None)
-    if not ready: return f'Wrote {write}. Complete what is OPEN in it.' if write else ''
+    asking = any(c.found and c.found.questions for c in checked)
+    if not ready or write and asking: return f'Wrote {write}. Complete what is OPEN in it.' if write else ''
     return f"{f'Wrote {write}. ' if write else ''}Store it: {fetch_line(path, ready, write or mapping)}"
 
 # %% ../../nbs/16_commands/15_check.ipynb #63ea0040

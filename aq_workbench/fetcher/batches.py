@@ -24,7 +24,7 @@ from .stamps import add_end
 from .values import unread_quality
 
 # %% ../../nbs/03_fetcher/10_batches.ipynb #31c16c11
-USUAL = {'ws':(0, 10), 'temp':(-60, 45), 'dewp':(-60, 35), 'pres':(500, 1085), 'co':(20, 1e5), 'rh':(1.5, 105)}
+USUAL = {'ws':(0, 7), 'temp':(-60, 45), 'dewp':(-60, 35), 'pres':(790, 1085), 'co':(20, 1e5), 'rh':(1.5, 105)}
 
 # %% ../../nbs/03_fetcher/10_batches.ipynb #8a431333
 def unit_questions(

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DAY_FIELD', 'OF_DAY', 'KINDS_OF_TIME', 'NAMED_TIMES', 'SPELT_TIMES', 'TIME_RANGES', 'BEGIN_WORD', 'END_WORD',
            'FORMATS', 'EXPECTED', 'time_kind', 'name_rank', 'other_end', 'fitting', 'spelt_choice', 'time_choices',
-           'stamp_format', 'even_order', 'spacing_min', 'minutes_words', 'marked_end', 'edges_mark', 'shifts',
-           'summer_traces', 'day_evidence', 'Settled', 'zone_of']
+           'stamp_format', 'even_order', 'spacing_min', 'minutes_words', 'of_one_moment', 'marked_end', 'edges_mark',
+           'shifts', 'summer_traces', 'day_evidence', 'Settled', 'named_zone', 'of_stamps', 'local_zone', 'zone_of']
 
 # %% ../../nbs/03_fetcher/21_clocks.ipynb #9ef82854
 import re
@@ -189,12 +189,19 @@ def minutes_words(
     return f'{minutes/60:.0f} h' if minutes % 60 == 0 else f'{minutes:g} min'
 
 # %% ../../nbs/03_fetcher/21_clocks.ipynb #a2af02fc
+def of_one_moment(
+    line:str   # Before the header
+)->bool:
+    "Whether a line speaks of one moment, as when a report was made, and not of all stamps."
+    return bool(re.search(r'\d{4}[-/.]\d|\d[-/.]\d{4}|\d:\d\d|report', line.lower()))
+
 def marked_end(
-    texts:list[str],   # Names of the time columns, lines before the header
-)->tuple[str, str]:    # start or end, and the words; both empty where nothing says it
+    texts:list[str],       # Names of the time columns
+    before:list[str]=()    # Lines before the header
+)->tuple[str, str]:        # start or end, and the words; both empty where nothing says it
     "What words say of a stamp."
     words = {'end':'end|ending|ended', 'start':'begin|beginning|start|starting'}
-    for text in texts:
+    for text in [*texts, *(line for line in before if not of_one_moment(line))]:
         for end, some in words.items():
             if found := re.search(rf'(hour|time|period)[\s_-]*(is |are )?({some})(?![a-z])', text.lower()):
                 return end, f'{found[0]!r} stands in the file'
@@ -284,22 +291,32 @@ class Settled(NamedTuple):
     options:tuple[str, ...] = ()   # What it may be, the likeliest first
     sure:bool = False         # The file or its publisher says it
 
-# %% ../../nbs/03_fetcher/21_clocks.ipynb #99fc287c
-def zone_of(
-    texts:list[str],        # Names of the time columns, lines before the header
-    walls:pl.Series,        # What the clock of the file showed
-    values:pl.DataFrame,    # `#wall`, `parameter`, `value`
-    place:str|None,         # The zone of the place; None where it is not known
-    dates:bool              # Stamps are dates
+# %% ../../nbs/03_fetcher/21_clocks.ipynb #dda08e1b
+def named_zone(
+    text:str   # Name of a column, a line before the header
+)->tuple[str, str]|None:   # Zone, and the evidence
+    "The fixed clock that a text names."
+    if found := re.search(r'\b(MEZ|CET)\b', text): return 'Etc/GMT-1', f'{found[0]} stands in {text.strip()[:50]!r}'
+    found = re.search(r'(?<![a-z])(utc|gmt)(?![a-z+-])|datetimeutc|(?<=[_.])utc', text.lower())
+    return ('UTC', f'{found[0].upper()} stands in {text.strip()[:50]!r}') if found else None
+
+def of_stamps(
+    line:str   # Before the header
+)->bool:
+    "Whether a line is about the times of the file."
+    about = re.search(r'hour|time|date|zone|stamp|clock|zeit|uhr|heure|hora', line.lower())
+    return bool(about) and not re.search(r'\d:\d\d(:\d\d)?\W{0,3}(utc|gmt|cet|mez)|creat|generat|export|download|print',
+                                         line.lower())
+
+# %% ../../nbs/03_fetcher/21_clocks.ipynb #7c59fcb9
+def local_zone(
+    texts:list[str],         # Names of the time columns, lines before the header
+    walls:pl.Series,         # What the clock of the file showed
+    values:pl.DataFrame,     # `#wall`, `parameter`, `value`
+    place:str,               # The zone of the place
+    hint:tuple[str, str]     # A zone that stands somewhere, and where; both empty: none
 )->Settled:
-    "Whose clock the stamps show."
-    for text in texts:
-        if found := re.search(r'\b(MEZ|CET)\b', text):
-            return Settled('Etc/GMT-1', f'{found[0]} stands in {text.strip()[:50]!r}', sure=True)
-        if found := re.search(r'(?<![a-z])(utc|gmt)(?![a-z+-])|datetimeutc|(?<=[_.])utc', text.lower()):
-            return Settled('UTC', f'{found[0].upper()} stands in {text.strip()[:50]!r}', sure=True)
-    if dates: return Settled(why="days are those of the city's own clock", sure=True)
-    if not place: return Settled(why=day_evidence(values, ['UTC'], 'UTC')[0], options=('UTC', 'Area/City'))
+    "Whose clock the stamps of a known place show."
     fixed = standard_zone(place)
     local = next((t for t in texts if re.search(r'\((lt|local)\)|local[ _]?time', t.lower())), '')
     if local and not shifts(datetime(2023, 1, 1), datetime(2023, 12, 31), place):
@@ -308,6 +325,28 @@ def zone_of(
         return Settled(fixed, f'local standard time is stated; {place} keeps {fixed}')
     kind, why = summer_traces(walls, place)
     options = list(dict.fromkeys({'wall':[place], 'fixed':['UTC', fixed]}.get(kind, ['UTC', place, fixed])))
+    options = list(dict.fromkeys([*filter(None, [hint[0]]), *options]))
     if len(options) == 1: return Settled(options[0], why or f'{place} is UTC all year')
     told, ranked = day_evidence(values, options, place)
-    return Settled(why='; '.join(filter(None, [why, told])), options=tuple(ranked))
+    first = [hint[0]] if hint[0] else []
+    return Settled(why='; '.join(filter(None, [hint[1], why, told])), options=tuple(dict.fromkeys([*first, *ranked])))
+
+# %% ../../nbs/03_fetcher/21_clocks.ipynb #99fc287c
+def zone_of(
+    texts:list[str],        # Names of the time columns, what is known of the publisher
+    walls:pl.Series,        # What the clock of the file showed
+    values:pl.DataFrame,    # `#wall`, `parameter`, `value`
+    place:str|None,         # The zone of the place; None where it is not known
+    dates:bool,             # Stamps are dates
+    before:list[str]=()     # Lines before the header
+)->Settled:
+    "Whose clock the stamps show."
+    plain = [*texts, *(line for line in before if of_stamps(line))]
+    if named := next(filter(None, map(named_zone, plain)), None): return Settled(*named, sure=True)
+    if dates: return Settled(why="days are those of the city's own clock", sure=True)
+    hint, said = next(filter(None, map(named_zone, before)), ('', ''))
+    if hint: said += ', which need not speak of the stamps'
+    if not place:
+        told = '; '.join(filter(None, [said, day_evidence(values, ['UTC'], 'UTC')[0]]))
+        return Settled(why=told, options=tuple(dict.fromkeys(filter(None, [hint, 'UTC', 'Area/City']))))
+    return local_zone([*texts, *before], walls, values, place, (hint, said))

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PARAMETER_COLUMN', 'NO_PARAMETER', 'VALUE_NAMES', 'CHANNEL', 'FIRST_OF', 'WEATHER_UNITS', 'SIZES', 'YAML_WORDS',
-           'MARKER', 'NO_DATA', 'Question', 'Part', 'merged', 'joined', 'number_share', 'is_code', 'names_parameters',
-           'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit', 'likely_units',
-           'unit_part', 'flow', 'missing_part']
+           'MARKER', 'NO_DATA', 'OWN_FLAG', 'Question', 'Part', 'merged', 'joined', 'number_share', 'is_code',
+           'names_parameters', 'value_rows', 'counts_rows', 'value_columns', 'one_of', 'column_words', 'sibling_unit',
+           'weather_units', 'likely_units', 'unit_part', 'flow', 'missing_part', 'own_flags', 'own_quality']
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #1f7a22b7
 import re
@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ..core import UNITS
+from ..core import unit_factor, unit_shift, UNITS
 from .batches import USUAL
 from .profiles import can_be, column_meaning, plain_parameter, set_aside
-from .values import COMPASS, MISSING
+from .values import bare_header, COMPASS, MISSING, WORDS
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #b86bb34e
 class Question(NamedTuple):
@@ -185,6 +185,16 @@ def sibling_unit(
 WEATHER_UNITS = {'temp':['°C', '°F', 'K'], 'dewp':['°C', '°F', 'K'], 'ws':['m/s', 'km/h', 'mph', 'kt'],
                  'pres':['hPa', 'Pa', 'mmHg', 'kPa'], 'precip':['mm', 'in']}
 
+# %% ../../nbs/03_fetcher/23_contents.ipynb #fa9ee385
+def weather_units(
+    parameter:str,        # Ours, of weather
+    typical:float|None    # Median of its values
+)->list[str]:             # The likeliest first
+    "The units that weather may come in, those first by which its size is usual."
+    units, (low, high) = WEATHER_UNITS.get(parameter, [UNITS[parameter]]), USUAL.get(parameter, (-1e9, 1e9))
+    def ours(u): return unit_factor(parameter, u)*typical + unit_shift(u)
+    return units if typical is None else sorted(units, key=lambda u: not low <= ours(u) <= high)
+
 # %% ../../nbs/03_fetcher/23_contents.ipynb #5e721e01
 def likely_units(
     parameter:str,        # Ours
@@ -195,7 +205,7 @@ def likely_units(
         small, large = ['mg/m³', 'ppm'], ['µg/m³', 'ppb']
         return large + small if (typical or 0) > 20 else small + large
     if parameter.startswith('pm'): return ['µg/m³', 'mg/m³']
-    if UNITS[parameter] != 'µg/m³': return WEATHER_UNITS.get(parameter, [UNITS[parameter]])
+    if UNITS[parameter] != 'µg/m³': return weather_units(parameter, typical)
     return ['ppm', 'mg/m³'] if 0 < (typical or 9) < .5 else ['µg/m³', 'ppb']
 
 # %% ../../nbs/03_fetcher/23_contents.ipynb #36bdf578
@@ -277,3 +287,45 @@ def missing_part(
     asked = (Question('missing', f"What do {', '.join(map(repr, [*odd][:5]))} stand for among the numbers?",
                       f'{sum(odd.values()):,} fields', (flow({'missing':[*markers, *odd][:9]}),)),)*bool(odd)
     return Part({'missing':markers} if found else {}, assumed, asked)
+
+# %% ../../nbs/03_fetcher/23_contents.ipynb #79733370
+OWN_FLAG = r'[ _.-]*(qc?[ _.-]*)?(flags?|status|state|qc|qa|quality|validity|valid)([ _.-]*code)?(\.\d+)?$'
+
+def own_flags(
+    names:list[str],    # Columns, in the order of the file
+    values:list[str],   # Those that hold values
+    used:set[str]       # Columns that mean something else
+)->dict[str, str]:      # Column of values -> column that says which of them can be used
+    "The quality columns that speak of one column each, by their names or their places."
+    bare = {re.sub('[^a-z0-9]', '', bare_header(v)): v for v in values}
+    some = [c for c in names if c not in {*values, *used} and re.search(OWN_FLAG, c.lower())]
+    bases = [re.sub(r'\.\d+$', '', c) for c in some]
+    found = {}
+    for c, base in zip(some, bases):
+        of = re.sub('[^a-z0-9]', '', re.sub(OWN_FLAG, '', c.lower()))
+        left = names[names.index(c) - 1]
+        owner = bare.get(of) if of else left if left in values and bases.count(base) > 1 else None
+        if owner and owner not in found: found[owner] = c
+    return found
+
+# %% ../../nbs/03_fetcher/23_contents.ipynb #89fef674
+def own_quality(
+    lines:pl.DataFrame,    # A file's rows as text
+    owners:dict[str, str]  # Of `own_flags`
+)->Part:
+    "What the words of these columns mean, or questions about them."
+    said, asked = {}, []
+    for column, flag in owners.items():
+        counts = lines[flag].drop_nulls().value_counts(sort=True).sort('count', flag, descending=[True, False])
+        words = counts[flag].to_list()
+        kinds = {kind: [w for w in words if w.lower() in some] for kind, some in WORDS.items()}
+        mine = {'columns':{column:{'quality':flag}}}
+        if words and sum(map(len, kinds.values())) == len(words):
+            said = merged(said, {**mine, 'quality':{flag:{k: some for k, some in kinds.items() if some}}})
+        elif 1 < len(words) <= 30:
+            why = ', '.join(f'{w!r} {n:,} times' for w, n in counts.rows()[:6])
+            asks = f'Which words of {flag} mean that a value of {column} cannot be used?'
+            rare = flow({**mine, 'quality':{flag:{'invalid':words[1:]}}})
+            asked.append(Question(f'quality.{flag}', asks, why, (rare, flow({'ignore':[flag]}))))
+    told = {'quality of one column':', '.join(f"{w['quality']} ({c})" for c, w in said.get('columns', {}).items())}
+    return Part(said, (), tuple(asked), told if said else {})

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['UCI', 'EXPLORER', 'CPCB', 'HOW', 'GAS_NAMES', 'MYDATA', 'GAS_UNITS', 'DESCRIBED', 'read_uci', 'explorer_place',
            'read_explorer', 'cpcb_place', 'read_cpcb', 'Mapping', 'Words', 'read_yaml', 'openair_frame',
-           'openair_layout', 'ask_units', 'known_keys', 'read_mapping', 'first_lines', 'read_header', 'format_of',
-           'header_for', 'read_mapped', 'read_openair', 'pollutant_of', 'ukair_layout', 'read_ukair']
+           'openair_layout', 'ask_units', 'known_keys', 'wrong_mapping', 'read_mapping', 'check_partial', 'first_lines',
+           'read_header', 'format_of', 'header_for', 'read_mapped', 'read_openair', 'pollutant_of', 'ukair_layout',
+           'read_ukair']
 
 # %% ../../nbs/03_fetcher/12_files.ipynb #4efe0e9a
 import re
@@ -219,6 +220,15 @@ def known_keys(
     return f"; keys here are {', '.join(part.model_fields)}"
 
 # %% ../../nbs/03_fetcher/12_files.ipynb #9aa1be7d
+def wrong_mapping(
+    faults:list[dict],   # Pydantic's errors
+    name:str             # Of the mapping
+)->Unusable:             # To be raised
+    "The error that names every wrong key."
+    wrong = [f"`{'.'.join(map(str, w['loc']))}`: {w['msg']} (came: {str(w['input'])[:60]!r}){known_keys(w)}"
+             if w['loc'] else w['msg'].removeprefix('Value error, ') for w in faults]
+    return Unusable(f"{name} is wrong at {'; '.join(wrong)}", HOW)
+
 def read_mapping(
     mapping:str|Path|dict|Mapping,   # A YAML file, or what it would hold
     *, header:list[str]=()           # The file's columns, for `format: openair`
@@ -230,11 +240,19 @@ def read_mapping(
         known = openair_layout(header)
         raw = {**known, **raw, 'columns': {**known['columns'], **raw.get('columns', {})}}
         ask_units(raw['columns'], name)
-    try: return Mapping(**raw)
+    try: return Mapping.model_validate(raw)
+    except ValidationError as e: raise wrong_mapping(e.errors(), name) from e
+
+# %% ../../nbs/03_fetcher/12_files.ipynb #0acff675
+def check_partial(
+    raw:dict,   # Some keys of a mapping
+    name:str    # For the error
+)->None:
+    "`Unusable` names the wrong keys of a mapping from which others may be missing."
+    try: Mapping.model_validate(raw)
     except ValidationError as e:
-        wrong = [f"`{'.'.join(map(str, w['loc']))}`: {w['msg']} (came: {str(w['input'])[:60]!r}){known_keys(w)}"
-                 if w['loc'] else w['msg'].removeprefix('Value error, ') for w in e.errors()]
-        raise Unusable(f"{name} is wrong at {'; '.join(wrong)}", HOW) from e
+        at_all = [w for w in e.errors() if w['loc'] and (w['type'] != 'missing' or w['loc'][0] in ('place', 'quality'))]
+        if at_all: raise wrong_mapping(at_all, name) from e
 
 # %% ../../nbs/03_fetcher/12_files.ipynb #4f6f19af
 def first_lines(

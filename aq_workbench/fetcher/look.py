@@ -41,7 +41,7 @@ def names_in(
     one:str|list[str]|None   # As a mapping has it
 )->list[str]:                # The names
     "The names of a key that takes one or some."
-    return [one] if isinstance(one, str) else [*(one or [])]
+    return [str(one)] if isinstance(one, (str, int, float)) else [*(one or [])]   # a column may be called 5
 
 # %% ../../nbs/03_fetcher/24_look.ipynb #9e7b62c9
 def like(

@@ -6,8 +6,8 @@
 __all__ = ['BRACKET', 'NOISE', 'ALSO', 'ASIDE', 'EEA_CODES', 'EEA_QUALITY', 'EEA_SAYS', 'EEA', 'AQS_CODES', 'AQS_PLACE', 'AQS',
            'AIRNOW_COLUMNS', 'AQOBS_NAMES', 'AQOBS', 'AIRNOW', 'SENSOR_NETWORKS', 'CHINA', 'OWN', 'SETS', 'OPENAQ',
            'PER_GAS', 'GAS_FRAME', 'PPB_FRAME', 'FRAMES', 'CITY_TABLES', 'MADRID_CODES', 'HOURS_BESIDE', 'CITY_CODES',
-           'PROFILES', 'OPENAIR_NAMES', 'COLUMN_KEYS', 'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts',
-           'column_meaning', 'Publisher', 'find_profile', 'present', 'present_columns', 'profile_mapping']
+           'PROFILES', 'COLUMN_KEYS', 'plain_parameter', 'can_be', 'Meaning', 'set_aside', 'cuts', 'column_meaning',
+           'Publisher', 'find_profile', 'present', 'present_columns', 'profile_mapping']
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #80555458
 import re
@@ -15,6 +15,7 @@ import unicodedata
 from typing import NamedTuple
 
 from ..core import parameter_name, unit_factor, unit_name, Unusable
+from .files import MYDATA
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #1c72e021
 BRACKET = re.compile(r'[(\[{]([^)\]}]*)[)\]}]')
@@ -296,11 +297,8 @@ def find_profile(
     names = {h.lower() for h in header}
     def there(sign): return any(n.startswith(sign[:-1]) for n in names) if sign[-1] == '*' else sign.lower() in names
     fits = [p for p in PROFILES if all(there(s) for s in p.signs)]
-    fits = [p for p in fits if p.name != 'openair' or names <= OPENAIR_NAMES]
+    fits = [p for p in fits if p.name != 'openair' or names <= MYDATA]
     return max(fits, key=lambda p: len(p.signs), default=None)
-
-# %% ../../nbs/03_fetcher/20_profiles.ipynb #2026d1e4
-OPENAIR_NAMES = set('date ws wd nox no2 o3 pm10 so2 co pm25'.split())
 
 # %% ../../nbs/03_fetcher/20_profiles.ipynb #6a1ee989
 def present(

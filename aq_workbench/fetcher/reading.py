@@ -172,14 +172,17 @@ def read_folder(
     faults:list|None=None                         # Takes the name and error of each file that cannot be read
 )->Iterator[Batch]:                               # One batch per table
     "The files of a folder, one batch each."
+    def told(name, e):
+        if faults is None: raise e
+        faults.append((name, e))
     for file in data_files(path):
-        with tables_in(file) as tables:
-            for name, where in tables:
-                try: batch = read_file(where, mapping=mapping, city=city, temperature_c=temperature_c)
-                except (Missing, Unusable) as e:
-                    if faults is None: raise
-                    faults.append((name, e))
-                else: yield batch._replace(name=name, path=str(file.resolve()))
+        try:
+            with tables_in(file) as tables:
+                for name, where in tables:
+                    try: batch = read_file(where, mapping=mapping, city=city, temperature_c=temperature_c)
+                    except (Missing, Unusable) as e: told(name, e)
+                    else: yield batch._replace(name=name, path=str(file.resolve()))
+        except (Missing, Unusable) as e: told(file.name, e)
 
 # %% ../../nbs/03_fetcher/27_reading.ipynb #d18c3179
 def without_city(
@@ -188,9 +191,11 @@ def without_city(
     "The tables that do not say in which city they were measured."
     lost = []
     for file in data_files(path):
-        with tables_in(file) as tables:
-            for name, where in tables:
-                try: asked = [] if detect_format(where) else infer_mapping(where).questions
-                except (Missing, Unusable): continue
-                lost += [name]*any(q.key == 'city' for q in asked)
+        try:
+            with tables_in(file) as tables:
+                for name, where in tables:
+                    try: asked = [] if detect_format(where) else infer_mapping(where).questions
+                    except (Missing, Unusable): continue
+                    lost += [name]*any(q.key == 'city' for q in asked)
+        except (Missing, Unusable): continue   # Reading it says why
     return lost

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['HOUR_COLUMN', 'FLAG_COLUMN', 'NUMBER_FIELD', 'SHAPE_KEYS', 'line_delimiter', 'hours_in', 'is_data', 'is_units',
-           'Beginning', 'nameless_columns', 'is_preamble', 'find_start', 'unfolded', 'shaped_table', 'hours_beside']
+           'Beginning', 'nameless_columns', 'is_preamble', 'find_start', 'unfolded', 'Unfold', 'Shape', 'shaped_table',
+           'hours_beside']
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #4ab242a2
 import re
@@ -18,6 +19,7 @@ from .clocks import KINDS_OF_TIME
 from .dialect import bad_lines, DELIMITERS, FAR, fields, numbered_lines, read_table, read_text
 from .dialect import Table, text_columns, unique_names
 from .profiles import AIRNOW_COLUMNS, can_be
+from .stamps import Strict
 from .values import bare_header
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #083559b6
@@ -133,7 +135,20 @@ def unfolded(
     return table._replace(lines=lines)
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #e883626c
-SHAPE_KEYS = ('header', 'unfold')
+class Unfold(Strict):
+    "Columns side by side that are to be rows."
+    columns:dict[str, str]             # Column of the file -> what it stands for
+    name:str                           # Of the new column that says it
+    value:str                          # Of the new column of values
+    flags:dict[str, str|None] = {}     # Column of the file -> column with its flag
+    flag:str = 'flag'                  # Of the new column of flags
+
+class Shape(Strict):
+    "What makes a file a plain table with a header."
+    header:list[str]|None = None       # Names for the columns of a file without one
+    unfold:Unfold|None = None
+
+SHAPE_KEYS = tuple(Shape.model_fields)
 
 # %% ../../nbs/03_fetcher/22_shapes.ipynb #2752f446
 def shaped_table(

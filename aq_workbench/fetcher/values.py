@@ -161,7 +161,7 @@ def bare_header(
     return unicodedata.normalize('NFC', bare)
 
 # %% ../../nbs/03_fetcher/06_values.ipynb #5b65c4b2
-QUALITY_NAME = re.compile(r'(is)?valid(ity|ite)?|q[ac](name|flag|code|status)?|quality(flag|code)?|status|state|'
+QUALITY_NAME = re.compile(r'(is)?valid(ity|ite)?|q[ac](name|flag|code|status)?|quality(flag|code)?|flags?|status|state|'
                           'verification')
 WORDS = {'valid':{'valid', 'ok', 'good', 'true'}, 'ratified':{'ratified', 'verified', 'r', 'v'},
          'invalid':{'invalid', 'missing', 'bad', 'suspect', 'rejected', 'false', 'no data'},

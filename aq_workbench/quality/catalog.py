@@ -115,19 +115,19 @@ WHOLE_RULES = [
          'see which is calibrated; the other one only fills its gaps',
          'uncertainty of fixed measurements, EU 2008/50/EC, Annex I: 25 % for particles, 15 % for gases',
          {**dict.fromkeys(['pm25', 'pm10'], .25), **dict.fromkeys(['no2', 'nox', 'no', 'so2', 'co', 'o3'], .15)}),
-    Rule('stale', 'suspect', 'its last reading lies more than this many hours before the newest of its city',
+    Rule('stale', 'suspect',
+         'its last reading lies more than this many hours before the newest of its city, or the moment asked for',
          'ask the network whether the station still reports', 'longer than 99 % of gaps in Beijing',
          dict.fromkeys(RANGES, 48)),
     Rule('truncated', 'suspect', 'the load brought exactly as many rows as a page or a sheet holds',
-         'load the stretch again in smaller parts', 'page sizes of OpenAQ (100, 1000), CPCB, EEA, and of spreadsheets',
-         dict.fromkeys(RANGES, 100)),
+         'load the stretch again in smaller parts', 'page sizes of OpenAQ (100, 1000), CPCB, EEA, and of spreadsheets'),
     Rule('unit', 'suspect', 'nearly all of it lies below this, in the range of another unit',
          'look the unit up at the source: ppm or mg/m³ read as ppb or µg/m³',
          'a month of the cleanest monitored cities lies above; ' + CHECKED_ON,
          {'pm25':.5, 'pm10':1, 'no2':.5, 'nox':.5, 'o3':1, 'co':20})]
 
 # %% ../../nbs/04_quality/01_catalog.ipynb #598fc28f
-RULES_VERSION = '2026.12'
+RULES_VERSION = '2026.12.1'
 RULEBOOK = {rule.name: rule for rule in [*ROW_RULES, *GIVEN_RULES, *SERIES_RULES, *INDEX_RULES, *STATION_RULES,
                                           *WHOLE_RULES]}
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FOUND', 'BLOCK_H', 'MOST_H', 'LEAST_H', 'AFTERNOON', 'PAGE_ROWS', 'valid_hours', 'as_found', 'correlations', 'lag_of',
            'changes', 'block_lags', 'shifted_blocks', 'utc_of', 'shifted', 'solar_offset', 'peak_hour', 'clock',
-           'skipped', 'missing_springs', 'skipped_hour', 'pair_difference', 'instruments_differ', 'stale', 'truncated',
-           'unit', 'whole_findings']
+           'skipped', 'springs_of', 'missing_springs', 'skipped_hour', 'pair_difference', 'instruments_differ', 'stale',
+           'truncated', 'unit', 'whole_findings']
 
 # %% ../../nbs/04_quality/06_checks.ipynb #9eef8c70
 from datetime import datetime, timedelta, timezone
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 import polars as pl
 
-from .catalog import rule_named
+from .catalog import limit, rule_named
 from .findings import SERIES_OF, severity
 
 # %% ../../nbs/04_quality/06_checks.ipynb #b4d2dd03
 FOUND = {**dict.fromkeys(SERIES_OF, pl.String), 'rule':pl.String, 'rows':pl.Int64, 'first':pl.Datetime('us', 'UTC'),
-         'last':pl.Datetime('us', 'UTC'), 'seen':pl.String}
+         'last':pl.Datetime('us', 'UTC'), 'of':pl.Int64, 'what':pl.String, 'seen':pl.String}
 
 def valid_hours(
     judged:pl.DataFrame,   # Readings with flags
@@ -118,8 +118,11 @@ def shifted(
             if not (hit := shifted_blocks(lags, rule_named('shifted').limits[parameter])): continue
             first, last = at[hit[0][0]*BLOCK_H], at[min((hit[-1][0] + 1)*BLOCK_H, len(at)) - 1]
             hours = ', '.join(f'{lag:+} h' for lag in sorted({lag for _, lag in hit}))
+            own = part.filter(location_id=name)
+            block = (own['event_ts'].dt.truncate('1h') - utc_of(at[0])).dt.total_hours()//BLOCK_H
             rows.append({'city': city, 'location_id': name, 'parameter': parameter, 'rule': 'shifted',
-                         'rows': len(hit)*BLOCK_H, 'first': utc_of(first), 'last': utc_of(last),
+                         'rows': block.is_in([i for i, _ in hit]).sum(), 'of': own.height, 'what': 'hourly readings',
+                         'first': utc_of(first), 'last': utc_of(last),
                          'seen': f'it follows its neighbours by {hours}'})
     return as_found(rows)
 
@@ -155,8 +158,9 @@ def clock(
     for key, part in valid_hours(judged, 'clock').group_by(SERIES_OF, maintain_order=True):
         peak, most = peak_hour(part), rule_named('clock').limits[key[2]]
         if peak is None or abs((peak - AFTERNOON + 12) % 24 - 12) <= most: continue
-        rows.append({**dict(zip(SERIES_OF, key)), 'rule': 'clock', 'rows': part.height, 'first': part['event_ts'].min(),
-                     'last': part['event_ts'].max(), 'seen': f'it is highest about {peak:.0f} h by the sun'})
+        rows.append({**dict(zip(SERIES_OF, key)), 'rule': 'clock', 'rows': part.height, 'of': part.height,
+                     'what': 'hourly readings', 'first': part['event_ts'].min(), 'last': part['event_ts'].max(),
+                     'seen': f'it is highest about {peak:.0f} h by the sun'})
     return as_found(rows)
 
 # %% ../../nbs/04_quality/06_checks.ipynb #f3d525e2
@@ -172,12 +176,18 @@ def skipped(
     return jump + timedelta(hours=1) if jump else None
 
 # %% ../../nbs/04_quality/06_checks.ipynb #841fa420
+def springs_of(
+    part:pl.DataFrame   # Rows of one series
+)->list[datetime]:
+    "The hours that the clocks of a series skip, in each of its years."
+    zone, first, last = part['tz'].drop_nulls().first() or 'UTC', part['event_ts'].min(), part['event_ts'].max()
+    return [hour for year in range(first.year, last.year + 1) if (hour := skipped(zone, year))]
+
 def missing_springs(
     part:pl.DataFrame   # Rows of one series
 )->list[datetime]:      # Hours that are missing although those around them are there
     "The skipped hours that a series lacks."
-    zone, first, last = part['tz'].drop_nulls().first() or 'UTC', part['event_ts'].min(), part['event_ts'].max()
-    springs = [hour for year in range(first.year, last.year + 1) if (hour := skipped(zone, year))]
+    springs = springs_of(part)
     around = [t + timedelta(hours=h) for t in springs for h in range(-2, 4)]
     have = set(part['event_ts'].filter(part['event_ts'].is_in(around)).to_list()) if around else set()
     near = lambda t: all(t + timedelta(hours=h) in have for h in (-2, -1, 1, 2))
@@ -192,8 +202,10 @@ def skipped_hour(
     for key, part in measured.group_by(SERIES_OF, maintain_order=True):
         lost = missing_springs(part)
         if len({t.year for t in lost}) < least: continue
-        rows.append({**dict(zip(SERIES_OF, key)), 'rule': 'skipped_hour', 'rows': len(lost), 'first': lost[0],
-                     'last': lost[-1], 'seen': f'the hour to {lost[0]:%H:%M} is missing in {len(lost)} springs'})
+        n, first, last = len({t.year for t in lost}), part['event_ts'].min(), part['event_ts'].max()
+        springs = sum(first <= hour <= last for hour in springs_of(part))
+        rows.append({**dict(zip(SERIES_OF, key)), 'rule': 'skipped_hour', 'rows': n, 'of': springs, 'what': 'springs',
+                     'first': lost[0], 'last': lost[-1], 'seen': f'the hour to {lost[0]:%H:%M} is missing'})
     return as_found(rows)
 
 # %% ../../nbs/04_quality/06_checks.ipynb #14c6bfe2
@@ -218,7 +230,8 @@ def instruments_differ(
         for pair in combinations(part['sensor_id'].unique().sort().to_list(), 2):
             apart, n = pair_difference(part, pair)
             if not apart > rule_named('instruments_differ').limits[key[2]]: continue
-            rows.append({**dict(zip(SERIES_OF, key)), 'rule': 'instruments_differ', 'rows': n,
+            rows.append({**dict(zip(SERIES_OF, key)), 'rule': 'instruments_differ', 'rows': n, 'of': n,
+                         'what': 'hours that both have',
                          'first': part['event_ts'].min(), 'last': part['event_ts'].max(),
                          'seen': f"{' and '.join(pair)} differ by {apart:.0%} of their mean"})
     return as_found(rows)
@@ -237,8 +250,10 @@ def stale(
                  now=pl.col('now').first(), period=pl.col('period_min').min()))
     late = (pl.col('now') - pl.col('last')).dt.total_hours()
     most = pl.max_horizontal(rule_named('stale').limits['pm25'], 3*pl.col('period')/60)
+    what = 'the newest reading of its city' if asof is None else f'{asof:%Y-%m-%d %H:%M} UTC'
     found = ends.filter(late > most).with_columns(
-        rule=pl.lit('stale'), seen=pl.format('it ended {} days before', (late/24).round(1)))
+        rule=pl.lit('stale'), of='rows', what=pl.lit('readings'),
+        seen=pl.format('it ended {} days before {}', (late/24).round(1), pl.lit(what)))
     return found.select(pl.col(c).cast(t) for c, t in FOUND.items())
 
 # %% ../../nbs/04_quality/06_checks.ipynb #7d567773
@@ -251,8 +266,9 @@ def truncated(
     measured = judged.filter(pl.col('issued_at').is_null())
     loads = (measured.group_by(*SERIES_OF, 'sensor_id', 'batch_id', maintain_order=True)
              .agg(pl.len().alias('rows'), first=pl.col('event_ts').min(), last=pl.col('event_ts').max()))
-    found = loads.filter(pl.col('rows').is_in(PAGE_ROWS)).with_columns(
-        rule=pl.lit('truncated'), seen=pl.format('one load brought exactly {} rows', 'rows'))
+    whole = measured.group_by(SERIES_OF).agg(of=pl.len())
+    found = loads.filter(pl.col('rows').is_in(PAGE_ROWS)).join(whole, on=SERIES_OF).with_columns(
+        rule=pl.lit('truncated'), what=pl.lit('readings'), seen=pl.format('one load brought exactly {} rows', 'rows'))
     return found.select(pl.col(c).cast(t) for c, t in FOUND.items())
 
 # %% ../../nbs/04_quality/06_checks.ipynb #5b4186f1
@@ -261,21 +277,21 @@ def unit(
 )->pl.DataFrame:          # `FOUND`
     "Series that nearly always lie in the range of another unit."
     each = (valid_hours(judged, 'unit').group_by(SERIES_OF, maintain_order=True)
-            .agg(pl.len().alias('rows'), first=pl.col('event_ts').min(), last=pl.col('event_ts').max(),
-                 high=pl.col('value').quantile(.95), zeros=(pl.col('value') == 0).mean()))
-    low = pl.col('parameter').replace_strict(rule_named('unit').limits, default=None, return_dtype=pl.Float64)
-    found = each.filter(pl.col('rows') >= 168, pl.col('high') < low, pl.col('high') > 0, pl.col('zeros') < .5)
+            .agg(of=pl.len(), rows=(pl.col('value') < limit('unit')).sum(), first=pl.col('event_ts').min(),
+                 last=pl.col('event_ts').max(), high=pl.col('value').quantile(.95),
+                 zeros=(pl.col('value') == 0).mean()))
+    low = limit('unit')
+    found = each.filter(pl.col('of') >= 168, pl.col('high') < low, pl.col('high') > 0, pl.col('zeros') < .5)
     seen = pl.format('19 of 20 values lie below {}', pl.col('high').round(3))
-    found = found.with_columns(rule=pl.lit('unit'), seen=seen)
+    found = found.with_columns(rule=pl.lit('unit'), what=pl.lit('hourly readings'), seen=seen)
     return found.select(pl.col(c).cast(t) for c, t in FOUND.items())
 
 # %% ../../nbs/04_quality/06_checks.ipynb #9c21cbba
 def whole_findings(
     judged:pl.DataFrame,         # From `judge_readings`
     *, asof:datetime|None=None   # The present, for what is stale; None: the newest reading of each city
-)->pl.DataFrame:                 # `FOUND`, and `of`: rows of the series
+)->pl.DataFrame:                 # `FOUND`
     "What the series of a city show as a whole."
     found = pl.concat([shifted(judged), clock(judged), skipped_hour(judged), instruments_differ(judged),
                        stale(judged, asof=asof), truncated(judged), unit(judged)])
-    whole = judged.group_by(SERIES_OF).agg(of=pl.len().cast(pl.Int64))
-    return found.join(whole, on=SERIES_OF, how='left').sort('rule', *SERIES_OF)
+    return found.sort('rule', *SERIES_OF)

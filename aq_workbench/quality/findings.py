@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['IN_CONTEXT', 'CAPTURE', 'SERIES_OF', 'context_flags', 'with_flags', 'judge_readings', 'gravest', 'severity',
-           'failing_flags', 'judge_failures', 'local_days', 'completeness', 'findings', 'share_text', 'sentence',
-           'completeness_rows']
+           'failing_flags', 'judge_failures', 'local_days', 'completeness', 'findings', 'share_text', 'limits_text',
+           'sentence', 'completeness_rows']
 
 # %% ../../nbs/04_quality/04_findings.ipynb #7cf5de1d
 import polars as pl
 
-from .catalog import RULEBOOK, rule_named, SEVERITIES
+from .catalog import Rule, RULEBOOK, rule_named, SEVERITIES
 from .neighbours import beside, twins, with_family, with_prints
 from .rules import flag_readings
 from .series import flagged_rows, good_rows, in_series, numbered, ON_ALL, ON_GOOD
@@ -56,6 +56,7 @@ def gravest(
         return min(held, key=SEVERITIES.index, default=None)
     return flags.replace_strict({text: one(text) for text in flags.unique()}, return_dtype=pl.String)
 
+# %% ../../nbs/04_quality/04_findings.ipynb #c3c7c16a
 def severity()->pl.Expr:   # `fail`, `suspect`, `info`, or null for a row without flags
     "The gravest severity among a row's flags."
     return pl.col('flags').map_batches(gravest, return_dtype=pl.String, is_elementwise=True)
@@ -125,14 +126,22 @@ def share_text(
     share = 100*part/of if of else 0.
     return 'under 0.1 %' if 0 < share < .1 else f'{share:.0f} %' if share >= 10 else f'{share:.1f} %'
 
+def limits_text(
+    rule:Rule,              # With limits or without
+    parameters:list[str]    # Those that are spoken of
+)->str:                     # In brackets; empty where there is none to tell
+    "The limits of a rule for some parameters."
+    limits = {p: rule.limits[p] for p in parameters if p in rule.limits and rule.severity != 'info'}
+    if len(set(limits.values())) < 2: return ''.join(f' (limit {most:g})' for most in set(limits.values()))
+    return f" (limits {', '.join(f'{p} {most:g}' for p, most in limits.items())})"
+
 def sentence(
     finding:dict   # A row of `findings`
 )->str:
     "What a rule found, with its limit."
-    rule, n = rule_named(finding['rule']), finding['rows']
-    most = rule.limits.get(finding['parameter'])
-    limit = f' (limit {most:g})' if most is not None and rule.severity != 'info' else ''
-    return f"{n:,} of {finding['of']:,} readings ({share_text(n, finding['of'])}): {rule.sentence}{limit}"
+    rule, n, what = rule_named(finding['rule']), finding['rows'], finding.get('what', 'readings')
+    means = f"{rule.sentence}{limits_text(rule, [finding['parameter']])}"
+    return f"{n:,} of {finding['of']:,} {what} ({share_text(n, finding['of'])}): {means}"
 
 # %% ../../nbs/04_quality/04_findings.ipynb #730e2a26
 def completeness_rows(

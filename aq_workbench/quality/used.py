@@ -18,6 +18,7 @@ import polars as pl
 from ..core import kind_option, Missing, quoted, Settings
 from .catalog import FAILS, is_measurement, RULES_VERSION
 from .findings import judge_failures, severity, share_text
+from .series import LOOK_BACK
 
 # %% ../../nbs/04_quality/05_used.ipynb #b959b7fe
 def with_reason(
@@ -124,6 +125,7 @@ def left_out_counts(
     counts = measured['left_out'].drop_nulls().value_counts().sort('count', 'left_out', descending=[True, False])
     return {'rows': measured.height, 'left_out': dict(counts.iter_rows())}
 
+# %% ../../nbs/04_quality/05_used.ipynb #77d96c4e
 def use_record(
     decided:pl.DataFrame   # From `decide_use`
 )->dict:                   # rules, rows, used, left_out (reason -> rows), sensors_only, instruments, PM2.5's own counts
@@ -181,6 +183,7 @@ def all_left_out(
     "Whether something came and nothing of it is used."
     return 0 < counts['rows'] == sum(counts['left_out'].values())
 
+# %% ../../nbs/04_quality/05_used.ipynb #e9d79f73
 def look_at_rules(
     city:str,              # Its name
     *, settings:Settings   # Kind of source
@@ -199,7 +202,7 @@ def refuse_without_pm25(
     raise Missing(f"no PM2.5 of {city!r} is used: {left_out_text(counts)}", look_at_rules(city, settings=settings))
 
 # %% ../../nbs/04_quality/05_used.ipynb #bcb5015a
-CONTEXT = timedelta(days=90)
+CONTEXT = LOOK_BACK + MONITORED + timedelta(days=31 + 31)   # A flag of a monitor, thirty days before a month's choice
 
 class Used(NamedTuple):
     "The readings that a computation uses, and the record of what it leaves out."

@@ -110,13 +110,12 @@ def widened(
     names = [p for p in UNITS if p in means['parameter']]
     return means.pivot(on='parameter', index=index, values='value').select(*index, *names).sort(index)
 
-# %% ../../nbs/12_report/04_exports.ipynb #e1025d1e
+# %% ../../nbs/12_report/04_exports.ipynb #e8a0e572
 class Chosen(NamedTuple):
     "What a city has for a query."
     frame:pl.DataFrame
     left_out:dict|None = None   # The record of the readings that were not used; None where all are told
 
-# %% ../../nbs/12_report/04_exports.ipynb #e8a0e572
 def wide_readings_of(
     store:FeatureStore,   # Where they lie
     city:str,             # As the store names it

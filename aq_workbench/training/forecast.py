@@ -18,7 +18,7 @@ from ..aqi import known_standards
 from ..core import as_polars, city_slug, kind_option, Missing, now, quoted, Settings, TS, utc
 from ..models import AqiClassifier, build_features, Forecaster, HORIZONS, LOOKBACK_H, measured_hours
 from ..quality import CONTEXT, decide_use, judge_failures, judge_readings, left_out_text, look_at_rules
-from ..quality import outcomes_of, refuse_without_pm25
+from ..quality import MONITORED, outcomes_of, refuse_without_pm25
 from ..store import city_asof, city_rows, storage_errors, FeatureStore, JUDGED, used_rows
 from ..registry import ModelRegistry
 
@@ -267,7 +267,7 @@ def outcome_rows(
     "The readings that forecasts are held against, and the days before them for persistence."
     start = since - timedelta(days=3)
     def rows(**seen):
-        return city_rows(store, city, start=start - CONTEXT, asof=asof, **seen).select(JUDGED).collect()
+        return city_rows(store, city, start=start - CONTEXT - MONITORED, asof=asof, **seen).select(JUDGED).collect()
     outcomes = outcomes_of(judge_readings(rows()), decide_use(judge_failures(rows(on_time=True)), sensors=sensors))
     return outcomes.filter(pl.col('parameter') == 'pm25', pl.col('event_ts') > pl.lit(start).cast(TS))
 
