@@ -9,7 +9,7 @@ __all__ = ['FORMS', 'COUNTS', 'CHECKS', 'FLOORS', 'NO_VALUE', 'MET', 'EXCEEDED',
            'general_limits', 'year_limits', 'standards_of', 'number', 'lies_on_half', 'words_of', 'row_of',
            'several_years', 'rows_of', 'series_rows', 'maxima_wanted', 'places_of', 'group_rows', 'annual_statistics']
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #be2eb70d
+# %% ../../nbs/01_aqi/09_annual.ipynb #33a1c79f
 from datetime import timedelta
 from fractions import Fraction
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from .periods import day_offset, hourly_readings, standard_hours, standard_unit,
 from .periods import years_of_hours
 from ..core import Missing, POLLUTANTS
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #fe41e5df
+# %% ../../nbs/01_aqi/09_annual.ipynb #9c1c36fa
 FORMS = {'mean':yearly_mean, 'count':count_of, 'share':count_of, 'percentile':percentile_of, 'nth':rank_of,
          'max':rank_of, 'expected':expected_of, 'second':second_of, 'aot40':aot40_of, 'somo35':somo35_of,
          'peak':peak_of}
@@ -37,7 +37,7 @@ COUNTS = 'count', 'share', 'expected'
 CHECKS = {'share':short_share, 'quarters':short_quarters, 'months':short_months, 'summer':short_summer,
           'seasons':short_seasons, 'least':short_least, 'least_days':short_least}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #f86af114
+# %% ../../nbs/01_aqi/09_annual.ipynb #30c97c4f
 class Figure(NamedTuple):
     "A figure of a year, or of several."
     value:Fraction|None         # Before rounding
@@ -52,7 +52,7 @@ class Figure(NamedTuple):
     @property
     def valid(self)->bool: return self.value is not None and not self.reason
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #2b040470
+# %% ../../nbs/01_aqi/09_annual.ipynb #30d4c840
 FLOORS = {'count':count_of, 'share':count_of, 'expected':count_of, 'nth':rank_of, 'max':rank_of, 'second':second_of}
 
 def floor_of(
@@ -64,7 +64,7 @@ def floor_of(
     if limit.form == 'aot40': return excess(sample, AOT40_FROM)
     return FLOORS[limit.form](sample, limit, standard) if limit.form in FLOORS else None
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #cf4f17d7
+# %% ../../nbs/01_aqi/09_annual.ipynb #e0829b43
 def fit_for_breach(
     sample:Sample,
     rule:dict        # Of capture; `least` where a value above the level counts with so many days in each quarter
@@ -72,7 +72,7 @@ def fit_for_breach(
     "Whether a value above the level counts although there is too little data."
     return 'least' in rule and all(part.sum() >= rule['least'] for part in quarters_of(sample))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #81211d1f
+# %% ../../nbs/01_aqi/09_annual.ipynb #542600f5
 def on_the_edge(
     sample:Sample,
     limit:Limit,
@@ -84,8 +84,8 @@ def on_the_edge(
     edge = exact(limit.level) + Fraction(1, 2)/Fraction(10)**digits[-1]
     return bool((sample.num*edge.denominator == edge.numerator*sample.den).any())
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #4feb2802
-NO_VALUE = {'peak':'a month has less than 75 % of its days', 'mean':'a quarter has no valid day'}   # Why no form made one
+# %% ../../nbs/01_aqi/09_annual.ipynb #1848dafd
+NO_VALUE = {'peak':'a month has less than 75 % of its days', 'mean':'a quarter has no valid day'}   # By form
 
 def figure_of(
     year:YearOfHours,
@@ -102,7 +102,7 @@ def figure_of(
     return Figure(value, sample.n, sample.possible, reason, floor_of(sample, limit, standard),
                   fit_for_breach(sample, rule), pair, limit.form in COUNTS and on_the_edge(sample, limit, standard))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #6ce19e4f
+# %% ../../nbs/01_aqi/09_annual.ipynb #c0745b92
 MET, EXCEEDED, OPEN = 'met', 'exceeded', 'not assessable'
 
 class Verdict(NamedTuple):
@@ -112,12 +112,12 @@ class Verdict(NamedTuple):
     compared:Fraction|None     # As it was rounded for the comparison
     reason:str                 # Why there is no number, or why there is one though data is short
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #1f212553
+# %% ../../nbs/01_aqi/09_annual.ipynb #3e4cad25
 def is_count(limit:Limit)->bool:
     "Whether a figure is a number of exceedances, with a number that is allowed."
     return limit.form in COUNTS
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #a5ebe146
+# %% ../../nbs/01_aqi/09_annual.ipynb #cba02d38
 def allowed_of(
     figure:Figure,
     limit:Limit,
@@ -127,7 +127,7 @@ def allowed_of(
     if limit.share is not None: return exact(limit.share)*n
     return None if limit.allowed is None else exact(limit.allowed)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #521c2f14
+# %% ../../nbs/01_aqi/09_annual.ipynb #dd5d20c9
 def rounded_figure(
     value:Fraction|None,
     limit:Limit,
@@ -138,7 +138,7 @@ def rounded_figure(
     num, den = rounded_by(value.numerator, value.denominator, standard.rules[limit.rounding])
     return Fraction(int(num), int(den))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #96bb05f5
+# %% ../../nbs/01_aqi/09_annual.ipynb #63217518
 def breaches(
     value:Fraction|None,
     bound:Fraction|None,    # The level, or what is allowed
@@ -149,7 +149,7 @@ def breaches(
     if value is None or bound is None: return False
     return (value if is_count(limit) and limit.years == 1 else rounded_figure(value, limit, standard)) > bound
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #0806e246
+# %% ../../nbs/01_aqi/09_annual.ipynb #13ea20fa
 def verdict_of(
     figure:Figure,
     limit:Limit,
@@ -171,7 +171,7 @@ def verdict_of(
                        f'exceeded whatever is missing: {figure.reason}')
     return Verdict(OPEN if binds else '', None, None, figure.reason)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #236ce23b
+# %% ../../nbs/01_aqi/09_annual.ipynb #f870213e
 def counts_here(
     figure:Figure|None,   # Of a year
     limit:Limit,
@@ -182,7 +182,7 @@ def counts_here(
     high = limit.form == 'percentile' and figure.fit and breaches(figure.value, exact(limit.level), limit, standard)
     return figure.valid or high
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #8d1eb8be
+# %% ../../nbs/01_aqi/09_annual.ipynb #5e4d2673
 def years_needed(
     limit:Limit,
     standard:Standard
@@ -190,7 +190,7 @@ def years_needed(
     "How many valid years a mean of years needs."
     return next(standard.rules[r]['least'] for r in limit.several.get('rules', []) if 'least' in standard.rules[r])
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #2e16fdc0
+# %% ../../nbs/01_aqi/09_annual.ipynb #a559497c
 def mean_capture(
     figures:list[Figure|None],
     limit:Limit,
@@ -200,7 +200,7 @@ def mean_capture(
     share = standard.rules[limit.capture].get('mean_share')
     return share is None or sum(Fraction(f.n, f.possible) for f in figures if f) >= exact(share)*len(figures)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #1091dd39
+# %% ../../nbs/01_aqi/09_annual.ipynb #9815052f
 def years_figure(
     figures:list[Figure|None],   # Of the years, the last one last; None for a year without data
     limit:Limit,
@@ -217,7 +217,7 @@ def years_figure(
     reason = f"valid years: {len(good)} of {limit.years}, {least} needed; too little data in {', '.join(map(str, bad))}"
     return Figure(value, len(good), limit.years, '' if enough else reason, fit=fit)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #4de56b34
+# %% ../../nbs/01_aqi/09_annual.ipynb #d66cc6cb
 GENERAL = [('year', 'mean', 'mean', 'mean of the valid hours of the calendar year, which no limit bounds', {}),
            ('1 h', 'percentile 98 of hours', 'percentile', '98th percentile of the hours, which no limit bounds',
             {'p':98, 'method':'between'}),
@@ -232,7 +232,7 @@ def general_limits(
     return [Limit(parameter, averaging, statistic, form, None, MARKS[0], [], words, **shared, **more)
             for averaging, statistic, form, words, more in GENERAL if statistic not in taken]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #843f5a76
+# %% ../../nbs/01_aqi/09_annual.ipynb #237ee151
 def year_limits(
     standard:Standard,
     parameter:str,
@@ -243,7 +243,7 @@ def year_limits(
     if year is not None and not in_force(standard, year): own = [l._replace(judged=False) for l in own]
     return own + general_limits(parameter, {l.statistic for l in own})
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #7b5a7ed3
+# %% ../../nbs/01_aqi/09_annual.ipynb #bb9a032f
 def standards_of(
     name:str|None,        # An id, a family, or None for the country's
     country:str|None,     # ISO 3166 two letters
@@ -255,7 +255,7 @@ def standards_of(
     first = next(s for s in standards().values() if s.family == family)
     return {y: (standard_for(family, y) or first, y) for y in years}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #2eccde61
+# %% ../../nbs/01_aqi/09_annual.ipynb #1776d6a8
 UNITS_OF = {'count':'d', 'share':'d', 'expected':'d'}
 ANNUAL_COLUMNS = ['city', 'location_id', 'parameter', 'year', 'statistic', 'averaging', 'value', 'compared', 'unit',
                   'n', 'n_possible', 'capture', 'valid', 'limit', 'limit_unit', 'allowed', 'met', 'standard',
@@ -267,7 +267,7 @@ def number(
     "The nearest float; NaN for none."
     return float('nan') if value is None else float(value)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #af96d93b
+# %% ../../nbs/01_aqi/09_annual.ipynb #4bd883db
 def lies_on_half(
     figure:Figure,
     limit:Limit,
@@ -278,7 +278,7 @@ def lies_on_half(
     if limit.level is None or value is None or limit.form in COUNTS: return figure.tie
     return bool(half_way(value.numerator, value.denominator, standard.rules[limit.rounding]))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #a798f834
+# %% ../../nbs/01_aqi/09_annual.ipynb #8b7c68a1
 def words_of(
     figure:Figure,
     limit:Limit,
@@ -291,7 +291,7 @@ def words_of(
     return {'standard':standard.id, 'revision':standard.revision, 'mark':weakest(list(marks.values())),
             'unconfirmed':words, 'rule':rule_sentence(limit, standard, years=years)}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #d43239a8
+# %% ../../nbs/01_aqi/09_annual.ipynb #93ab96f0
 def row_of(
     figure:Figure,
     limit:Limit,
@@ -309,14 +309,14 @@ def row_of(
             'limit_unit':(level if is_count(limit) else own) if bounded else '', 'allowed':number(allowed),
             'met':verdict.met, 'reason':verdict.reason}
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #2378a964
+# %% ../../nbs/01_aqi/09_annual.ipynb #178afaf1
 def several_years(
     limit:Limit
 )->Limit:
     "A limit over years, as the limit of their mean."
     return limit._replace(statistic=limit.several['statistic'], level=limit.several.get('level', limit.level))
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #79d984bd
+# %% ../../nbs/01_aqi/09_annual.ipynb #eb1da5cd
 def rows_of(
     figures:dict[int, Figure],   # Year -> of this limit
     year:int,
@@ -333,7 +333,7 @@ def rows_of(
     words = words_of(figure, mean, standard, years=True)
     return rows + [{**row_of(figure, mean, standard, judged=limit.judged), **words}]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #a143f36e
+# %% ../../nbs/01_aqi/09_annual.ipynb #069629f2
 def series_rows(
     series:dict[int, YearOfHours],   # Years of one station and parameter
     parameter:str,
@@ -349,7 +349,7 @@ def series_rows(
             found += [{'year':year, **row} for row in rows_of(figures, year, limit, standard)]
     return found
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #762c0f5e
+# %% ../../nbs/01_aqi/09_annual.ipynb #49db9926
 def maxima_wanted(
     chosen:dict[int, tuple],   # Year -> (standard, year of its limits)
     parameters:list[str]
@@ -358,7 +358,7 @@ def maxima_wanted(
     limits = [(l, s) for s, dates in chosen.values() for p in parameters for l in year_limits(s, p, dates)]
     return sorted({mda8_key(l, s) for l, s in limits if l.of == 'mda8'}, key=str)
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #fed68cac
+# %% ../../nbs/01_aqi/09_annual.ipynb #f490dd29
 def places_of(
     hours:pl.DataFrame   # From `hourly_readings`
 )->pl.DataFrame:         # city, location_id, country, tz, last (year)
@@ -367,7 +367,7 @@ def places_of(
     return hours.group_by('city', 'location_id').agg(*names, last=pl.col('event_ts').max().dt.year()).sort(
         'city', 'location_id')
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #6366a6a2
+# %% ../../nbs/01_aqi/09_annual.ipynb #45e4a78b
 def group_rows(
     hours:pl.DataFrame,           # Of stations of one country and clock
     chosen:dict[int, tuple],      # Year -> (standard, year of its limits)
@@ -387,7 +387,7 @@ def group_rows(
     return [{'city':city, 'location_id':location, 'parameter':parameter, **row}
             for (city, location, parameter), years in series.items() for row in series_rows(years, parameter, chosen)]
 
-# %% ../../nbs/01_aqi/09_annual.ipynb #e5f7f347
+# %% ../../nbs/01_aqi/09_annual.ipynb #1eff75bb
 def annual_statistics(
     readings:pd.DataFrame|pl.DataFrame,   # Hourly readings: `value` µg/m³, gases at 25 °C; `event_ts` UTC, end of hour
     *, standard:str|None=None,            # `EU`, `US`, …, or a revision `EU-2024`; None: the country's, by the year
