@@ -62,7 +62,7 @@ def load_bulletin(
     zone = city_rows(store, city, where=pl.col('tz').is_not_null()).select('tz').head(1).collect()
     return Bulletin(city, clock_of(city, zone), settings.source, found)
 
-# %% ../../nbs/16_commands/15_bulletin.ipynb #25943ecf
+# %% ../../nbs/16_commands/15_bulletin.ipynb #dc2c742e
 def number(
     row:dict,             # Of `air_quality_index`
     standard:Standard     # Whose
@@ -71,6 +71,7 @@ def number(
     if row['index'] is None: return '–'
     return f"{row['index']:.2f}" if standard.family == 'who' else f"{row['index']:.0f}"
 
+# %% ../../nbs/16_commands/15_bulletin.ipynb #00451f31
 def band_badge(
     row:dict   # Of `air_quality_index`
 )->Text:
@@ -86,6 +87,7 @@ def short_badge(
     whose = standard_of(row['standard'])
     return badge(int(row['band']), initials(whose), whose)
 
+# %% ../../nbs/16_commands/15_bulletin.ipynb #08dc94c4
 def day_table(
     bulletin:Bulletin   # From `load_bulletin`
 )->Table:
@@ -99,16 +101,18 @@ def day_table(
                       at if row['index'] is not None else Text(row['reason'], style='dim'))
     return table
 
+# %% ../../nbs/16_commands/15_bulletin.ipynb #26b49ac5
 def made_of(
     rows:list[dict],   # Of `air_quality_index`
     name:str           # Column that tells them apart
-)->str:                # `made of pm25 no2 (6), pm25 (1: 2016-02-27)`
-    "Which pollutants the indices are made of, the usual ones first."
+)->str:                # `Made of pm25 no2 (6); pm25 (2016-02-27)`
+    "Which pollutants the indices are made of, the usual ones first, with how many or which rows."
     groups = {}
-    for row in (r for r in rows if r['index'] is not None): groups.setdefault(row['pollutants'], []).append(str(row[name]))
-    usual = sorted(groups.items(), key=lambda g: -len(g[1]))
-    few = lambda names: ', '.join(names[:3]) + (' …' if names[3:] else '')
-    return 'Made of ' + '; '.join(f'{made} ({len(names) if i == 0 else few(names)})' for i, (made, names) in enumerate(usual))
+    for row in rows:
+        if row['index'] is not None: groups.setdefault(row['pollutants'], []).append(str(row[name]))
+    (usual, n), *others = sorted(groups.items(), key=lambda g: -len(g[1])) or [('nothing', [])]
+    few = lambda found: ', '.join(found[:3]) + (' …' if found[3:] else '')
+    return '; '.join([f'Made of {usual} ({len(n)})', *(f'{made} ({few(found)})' for made, found in others)])
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #59b77df0
 MOST = 12   # Stations shown
@@ -127,7 +131,7 @@ def stations_table(
                       short_badge(single) if row['index'] is not None else Text(row['reason'], style='dim'))
     return table
 
-# %% ../../nbs/16_commands/15_bulletin.ipynb #97de56ca
+# %% ../../nbs/16_commands/15_bulletin.ipynb #afbe312a
 def now_lines(
     bulletin:Bulletin   # From `load_bulletin`
 )->Text:
@@ -141,6 +145,7 @@ def now_lines(
     if row['dominant']: text.append(f" for {row['dominant']}")
     return text.append(f"\n{row['advice']}" if row['advice'] else '')
 
+# %% ../../nbs/16_commands/15_bulletin.ipynb #37769385
 def short_names(
     standard:Standard   # Whose
 )->str:                 # Empty where the names begin with numbers that need no key
@@ -149,6 +154,7 @@ def short_names(
     if pairs[0][0].isdigit(): return ''
     return ': ' + ', '.join(f'{short} {name}' for short, name in pairs)
 
+# %% ../../nbs/16_commands/15_bulletin.ipynb #26b53a42
 def source_lines(
     bulletin:Bulletin   # From `load_bulletin`
 )->Text:

@@ -131,7 +131,8 @@ def run_stages(
     if stages != ('fetch',): knock(tracking_uri(settings), settings.timeout)
     absent = not_stored(plans, stages[0], settings=settings)
     jobs = [Job(p.name, run=run, home=str(settings.home), source=settings.source, stages=stages, path=p.path,
-                mapping=p.mapping, standard=p.aqi_standard, **options) for p in plans if p.name not in {r.city for r in absent}]
+                mapping=p.mapping, standard=p.aqi_standard, **options)
+            for p in plans if p.name not in {r.city for r in absent}]
     with one_run(settings):
         watcher = Watcher([j.city for j in jobs], stages, console)
         with watcher.bars: results = run_cities(jobs, workers=workers, tell=watcher) if jobs else []

@@ -44,8 +44,9 @@ Folder = Annotated[str, typer.Option('--path', help='Folder (or file) with measu
 MappingOption = Annotated[str, typer.Option('--mapping', help='YAML that describes files in a format of their own')]
 Asof = Annotated[str, typer.Option('--asof', callback=moment_option,
                                    help='What counts as now, e.g. 2016-01-31; by default the last hour of the data')]
-StandardOption = Annotated[str, typer.Option('--standard', help='AQI standard: us, in, cn, eu, uk, who, or a revision such '
-                                            'as us_epa_2015; by default as cities.yaml says, else the country\'s')]
+StandardOption = Annotated[str, typer.Option('--standard', help="AQI standard: us, in, cn, eu, uk, who, or a revision "
+                                                                "such as us_epa_2015; by default as cities.yaml says, "
+                                                                "else the country's")]
 Workers = Annotated[int, typer.Option('--workers', callback=number_option(0, 512),
                                       help='Cities at once; 0: one a core')]
 Port = Annotated[int, typer.Option('--port', min=0, max=65535, help='Port on this machine; 0: any that is free')]

@@ -226,7 +226,7 @@ class CityResult:
     failed:dict|None = None
 
 # %% ../../nbs/15_pipeline/00_notebooks.ipynb #23a151ff
-LATER = {'replace':False, 'standard':''}   # Parameters that a kept copy may be too old for, and what it does without them
+LATER = {'replace':False, 'standard':''}   # Parameters that a kept copy may not know, and what it does without
 
 def parameters_for(
     job:Job,        # The city's share

@@ -76,7 +76,7 @@ def write_record(
     path.write_text(json.dumps({'last': record, 'versions': versions}, indent=1), encoding='utf-8')
 
 # %% ../../nbs/08_training/02_train.ipynb #6a0c9435
-TRACED = ['asof', 'city_written', 'store_version', 'rules', 'sensors', 'standard']   # Tags of a version that its record holds
+TRACED = ['asof', 'city_written', 'store_version', 'rules', 'sensors', 'standard']   # Of a version's tags
 
 def served_now(
     registry:ModelRegistry,  # Where the champions are
