@@ -258,34 +258,39 @@ def decimal(f): return Decimal(f.numerator) / Decimal(f.denominator)
 UNIT = 10**6   # Values are whole millionths
 
 
+ORIGIN = datetime(1970, 1, 1)
+
+
+def hour_of(moment): return (moment - ORIGIN) // HOUR
+def day_of(hour): return ORIGIN.date() + timedelta(days=hour // 24)
+
+
 class Hours:
-    "A year of one series by the start of its hours on a clock: the plainest way to each figure of the sheet."
+    "A year of one series, by the start of its hours on a clock (counted from 1970): the plainest way to each figure of the sheet."
 
     def __init__(self, values, year):
-        self.all, self.year = values, year
-        self.mine = {t: v for t, v in values.items() if t.year == year}
+        self.all, self.year, begun = values, year, hour_of(datetime(year, 1, 1))
         self.days = (date(year + 1, 1, 1) - date(year, 1, 1)).days
+        self.mine = {t: values[t] for t in range(begun, begun + 24 * self.days) if t in values}
 
     def mean(self): return Fraction(sum(self.mine.values()), len(self.mine) * UNIT)
 
     def day_means(self, least):
         by_day = defaultdict(list)
-        for t, v in self.mine.items(): by_day[t.date()].append(v)
-        return {d: Fraction(sum(v), len(v) * UNIT) for d, v in by_day.items() if len(v) >= least}
+        for t, v in self.mine.items(): by_day[t // 24].append(v)
+        return {day_of(24 * d): Fraction(sum(v), len(v) * UNIT) for d, v in by_day.items() if len(v) >= least}
 
     def mda8(self, ends, least):
         "Days with the highest mean of the windows that end in them, by the hours of their ends."
         found = {}
-        for day in {t.date() for t in self.mine}:
-            midnight, means = datetime.combine(day, datetime.min.time()), []
-            for end in ends:
-                window = [self.all[t] for k in range(8) if (t := midnight + (end - 8 + k) * HOUR) in self.all]
-                if len(window) >= 6: means.append((sum(window) * (168 // len(window))))   # 168 is a multiple of 6, 7 and 8
-            if len(means) >= least: found[day] = Fraction(max(means), 168 * UNIT)
+        for day in {t // 24 for t in self.mine}:
+            windows = [[self.all[t] for t in range(24 * day + end - 8, 24 * day + end) if t in self.all] for end in ends]
+            means = [sum(w) * (168 // len(w)) for w in windows if len(w) >= 6]   # 168 is a multiple of 6, 7 and 8
+            if len(means) >= least: found[day_of(24 * day)] = Fraction(max(means), 168 * UNIT)
         return found
 
     def aot40(self):
-        hours = [v for t, v in self.mine.items() if 5 <= (t + HOUR).month <= 7 and 8 <= (t + HOUR).hour < 20]   # GMT to CET
+        hours = [v for t, v in self.mine.items() if 8 <= (t + 1) % 24 < 20 and 5 <= day_of(t + 1).month <= 7]   # GMT to CET
         return (Fraction(sum(max(v - 80 * UNIT, 0) for v in hours) * 1104, len(hours) * UNIT) if 10 * len(hours) >= 9 * 1104 else None), len(hours)
 
 
@@ -301,13 +306,14 @@ def interpolated(values, p):
     return low + (k - int(k)) * (ordered[min(int(k) + 1, len(values) - 1)] - low)
 
 
-def measured(path, columns, factors, start, where=lambda line: True):
+def measured(path, columns, factors, start):
     "Values of a file as whole millionths, by parameter and start of the hour."
     found = defaultdict(dict)
     with open(path, newline="", encoding="utf-8") as f:
         for line in csv.DictReader(f):
+            hour = hour_of(start(line))
             for name, column in columns.items():
-                if line[column] not in ("", "NA"): found[name][start(line)] = round(float(line[column]) * factors.get(name, 1) * UNIT)
+                if line[column] not in ("", "NA"): found[name][hour] = round(float(line[column]) * factors.get(name, 1) * UNIT)
     return found
 
 

@@ -36,7 +36,8 @@ def hourly_readings(
     if 'period_min' in df.columns: df = df.filter(pl.col('period_min') == 60)
     if 'issued_at' in df.columns: df = df.filter(pl.col('issued_at').is_null())
     df = df.with_columns(pl.lit(None, kind).alias(c) for c, kind in OPTIONAL.items() if c not in df.columns)
-    value = pl.col('value').cast(pl.Float64).fill_nan(None)
+    number = pl.col('value').cast(pl.Float64)
+    value = pl.when(number.is_finite()).then(number)
     return df.select(*NEEDED[:-1], *OPTIONAL, value=value).drop_nulls(['value', 'event_ts', 'parameter'])
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #b58b78ea
