@@ -13,7 +13,7 @@ from conftest import aqw, examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aq_workbench.aqi import annual_statistics, named_standard, standards
+from aq_workbench.aqi import annual_statistics, limit_standard, limit_standards
 from aq_workbench.core import Missing, unit_factor, Unusable
 from aq_workbench.fetcher import read_file
 
@@ -230,16 +230,16 @@ def test_the_rule_for_halves_is_named_where_it_decides():
 
 def test_every_limit_of_the_sheet_is_data():
     "Levels of the tables of sections 1 to 6, read off once more."
-    levels = lambda s, p, *statistics: [l.level for l in named_standard(s).limits if l.parameter == p and any(word in l.statistic for word in statistics)]
+    levels = lambda s, p, *statistics: [l.level for l in limit_standard(s).limits if l.parameter == p and any(word in l.statistic for word in statistics)]
     assert levels("EU-2024", "pm25", "mean", "days") == [10, 25]
     assert levels("EU-2024", "no2", "mean", "days", "hours") == [20, 50, 200]
     assert levels("EU-2008", "so2", "hours", "days") == [350, 125]
     assert [levels(s, "pm25", "mean") for s in ("WHO-2021", "WHO-2021-IT1", "WHO-2021-IT2", "WHO-2021-IT3", "WHO-2021-IT4")] == [[5], [35], [25], [15], [10]]
     assert [levels(s, "pm10", "mean", "percentile") for s in ("CN-2012", "CN-2026", "CN-2031", "CN-2031-I")] == [[70, 150], [60, 120], [50, 100], [20, 50]]
     assert [levels(s, "so2", "mean", "percentile") for s in ("CN-2012", "CN-2031")] == [[60, 150], [20, 50]]
-    assert {l.mark for l in named_standard("CN-2031").limits if l.parameter in ("so2", "no2") and l.averaging != "1 h"} == {"one source"}
+    assert {l.mark for l in limit_standard("CN-2031").limits if l.parameter in ("so2", "no2") and l.averaging != "1 h"} == {"one source"}
     assert levels("IN-2009", "co", "days", "hours") == [2, 4]
-    assert len(standards()) == 9
+    assert len(limit_standards()) == 9
 
 
 def test_what_cannot_be_asked_is_said():

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CODES', 'MEANT', 'ASK', 'StandardQuery', 'ADDRESSES', 'Answer', 'Forecast', 'CityForecast', 'Problem', 'Refusal',
-           'NoAnswer', 'reading', 'as_answers', 'slug_of', 'why_unknown', 'forecast_of', 'Index', 'CityIndex',
-           'as_index', 'name_in', 'index_of', 'Model', 'list_models', 'Group', 'group_state', 'tried', 'Health',
+           'NoAnswer', 'reading', 'as_answers', 'slug_of', 'why_unknown', 'forecast_of', 'AirIndex', 'CityIndex',
+           'as_index', 'stored_name', 'index_of', 'Model', 'list_models', 'Group', 'group_state', 'tried', 'Health',
            'check_health', 'json_reply', 'refusal_reply', 'refuse_all', 'only_known_parameters', 'docs_page',
            'create_app']
 
@@ -165,7 +165,7 @@ def forecast_of(
                         forecasts=as_answers(newest, at=at))
 
 # %% ../../nbs/14_api/00_app.ipynb #6792a384
-class Index(Answer):
+class AirIndex(Answer):
     "An air-quality index, or the reason why there is none."
     label:str = Field(description='What it is: the index of a day, what the authority shows within the day')
     at:str = Field(description='The day, or the end of the hour (UTC)')
@@ -184,25 +184,25 @@ class CityIndex(Answer):
     "A city's air-quality index."
     city:str = Field(description='City, as the store spells it')
     simulated:bool = Field(description='True where the data come from the sandbox')
-    now:Index|None = Field(description='At the last hour; null where no hour is known')
-    day:Index|None = Field(description='Of the last whole day that has one')
+    now:AirIndex|None = Field(description='At the last hour; null where no hour is known')
+    day:AirIndex|None = Field(description='Of the last whole day that has one')
 
 # %% ../../nbs/14_api/00_app.ipynb #b14139b1
 def as_index(
     rows:pl.DataFrame,   # Of `air_quality_index`
     at:str               # Column that tells when
-)->Index|None:           # Of the last row; None for no row
+)->AirIndex|None:           # Of the last row; None for no row
     "The last index of a frame."
     if rows.is_empty(): return None
     row = rows.row(-1, named=True)
     when = f'{row[at]:%Y-%m-%d}' if at == 'day' else f'{row[at]:%Y-%m-%dT%H:%MZ}'
-    return Index(at=when, **{k: row[k] for k in Index.model_fields if k != 'at'})
+    return AirIndex(at=when, **{k: row[k] for k in AirIndex.model_fields if k != 'at'})
 
 # %% ../../nbs/14_api/00_app.ipynb #888b45af
 StandardQuery = Annotated[str, Query(max_length=40, description="us, in, cn, eu, uk, who or a revision; by default the "
                                                                 "country's")]
 
-def name_in(
+def stored_name(
     store:FeatureStore,  # Where readings are
     city:str             # As the caller spells it
 )->str:                  # As the store spells it
@@ -224,7 +224,7 @@ def index_of(
     if standard:
         try: standard_of(standard)
         except Unusable as e: raise NoAnswer(422, e.what, e.do) from e
-    name = name_in(store, city)
+    name = stored_name(store, city)
     try: found = city_indices(store, name, standard=standard, days=2, asof=now())
     except Missing as e: raise NoAnswer(404, e.what, e.do) from e
     return CityIndex(city=name, simulated=settings.source == 'sandbox', now=as_index(found.now, 'event_ts'),

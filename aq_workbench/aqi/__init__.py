@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "eight_hour": ["daily_max_8h", "eight_hour_means", "MDA8_RULES"],
     "rows": ["add_aqi"],
     "official": ["air_quality_index", "BASES", "standard_offset"],
-    "limits": ["families", "family_of", "named_standard", "standards"],
+    "limits": ["limit_families", "limit_family", "limit_standard", "limit_standards"],
     "annual": ["annual_statistics"],
 })

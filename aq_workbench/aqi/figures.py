@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .eight_hour import LEAST_HOURS, MDA8_RULES, WINDOW_HOURS
-from .limits import above, exact, Limit, rounded_by, rounded_ratio, Standard
+from .limits import above, exact, Limit, rounded_by, ratio_rounded, LimitStandard
 from .periods import EIGHTS, MICRO, YearOfHours
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #19c255c2
@@ -50,7 +50,7 @@ def truncated_days(
 )->Sample:
     "Days by the rule of 40 CFR 50, Appendix N."
     n = np.where(year.n >= rule['hours'], year.n, 24)
-    num, unit = rounded_ratio(year.total, n*MICRO, rule['truncate'], 'down'), 10**rule['truncate']
+    num, unit = ratio_rounded(year.total, n*MICRO, rule['truncate'], 'down'), 10**rule['truncate']
     kept = (year.n >= rule['hours']) | above(num, unit, rule['level'], {'digits':[0], 'ties':'up'})
     return Sample(year.day[kept], num[kept], unit, year.days)
 
@@ -84,7 +84,7 @@ def aot40_hours(
 # %% ../../nbs/01_aqi/08_figures.ipynb #11e27443
 def mda8_key(
     limit:Limit,
-    standard:Standard
+    standard:LimitStandard
 )->tuple:               # (rule, level), as `years_of_hours` takes them
     "The 8-hour maxima that a limit needs."
     rule = standard.rules[limit.mda8]['rule']
@@ -94,7 +94,7 @@ def mda8_key(
 def sample_of(
     year:YearOfHours,
     limit:Limit,
-    standard:Standard
+    standard:LimitStandard
 )->Sample:
     "What a limit's figure is made of."
     if limit.of == 'hours': return Sample(year.start.astype('datetime64[D]'), year.micro, MICRO, year.days*24)
@@ -127,24 +127,24 @@ def quarters_of(
     return [(sample.month - 1)//3 == q for q in range(4)]
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #85d39b31
-def yearly_mean(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
+def yearly_mean(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction|None:
     "The mean, or the mean of the four quarterly means; None where a quarter is empty."
     if limit.of != 'quarters': return sum_of(sample)/sample.n
     parts = quarters_of(sample)
     return sum(sum_of(sample, part)/int(part.sum()) for part in parts)/4 if all(p.any() for p in parts) else None
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #de2f131c
-def exceeding(sample:Sample, limit:Limit, standard:Standard)->np.ndarray:
+def exceeding(sample:Sample, limit:Limit, standard:LimitStandard)->np.ndarray:
     "Which values are above the level."
     return above(sample.num, sample.den, limit.level, standard.rules[limit.rounding])
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #9eab96c5
-def count_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
+def count_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction:
     "How many values are above the level."
     return Fraction(int(exceeding(sample, limit, standard).sum()))
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #e45122d1
-def two_in_a_row(sample:Sample, limit:Limit, standard:Standard)->bool:
+def two_in_a_row(sample:Sample, limit:Limit, standard:LimitStandard)->bool:
     "Whether two monitored days, one after the other, have an exceedance."
     days, at = np.unique(sample.day, return_inverse=True)
     over = np.bincount(at, weights=exceeding(sample, limit, standard), minlength=len(days)) > 0
@@ -161,13 +161,13 @@ def quarter_days(
     return np.diff(starts).astype(int).tolist()
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #c1d1df0c
-def expected_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
+def expected_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction:
     "Expected exceedances of a year, rounded to 0.01 (40 CFR 50, Appendix K)."
-    over = 10*rounded_ratio(sample.num, sample.den, -1, 'up') > limit.level
+    over = 10*ratio_rounded(sample.num, sample.den, -1, 'up') > limit.level
     sizes = quarter_days(int(str(sample.day[0])[:4]))
     parts = [(int((over & part).sum()), int(part.sum()), days) for part, days in zip(quarters_of(sample), sizes)]
     total = sum((Fraction(v*days, n) for v, n, days in parts if n), Fraction(0))
-    return Fraction(rounded_ratio(total.numerator, total.denominator, 2, 'up'), 100)
+    return Fraction(ratio_rounded(total.numerator, total.denominator, 2, 'up'), 100)
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #74031f1a
 def nth_highest(
@@ -187,7 +187,7 @@ def us_rank(
     return min(ceil(n/50), 8) if method == 'us98' else min(ceil(n/100), 4)
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #ee9cd5d8
-def percentile_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
+def percentile_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction:
     "A percentile as its standard finds it."
     n = sample.n
     if limit.method in ('us98', 'us99'): return nth_highest(sample, us_rank(n, limit.method))
@@ -198,12 +198,12 @@ def percentile_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
     return low + (high - low)*(k - floor(k))
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #f60e9600
-def rank_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
+def rank_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction|None:
     "The n-th highest value."
     return nth_highest(sample, limit.rank or 1)
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #473c1e29
-def second_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
+def second_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction|None:
     "The second highest window that does not overlap the highest; None where there is none."
     value = sample.num/sample.den
     best = int(np.argmax(value))
@@ -222,12 +222,12 @@ def excess(
     return Fraction(int(over.sum()), int(sample.den))
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #bf714213
-def aot40_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
+def aot40_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction:
     "AOT40 (µg/m³·h), scaled to all of its hours."
     return excess(sample, AOT40_FROM)*AOT40_HOURS/sample.n
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #3d2e1863
-def somo35_of(sample:Sample, limit:Limit, standard:Standard)->Fraction:
+def somo35_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction:
     "SOMO35 (µg/m³·d), scaled to all days of the year."
     return excess(sample, SOMO35_FROM)*sample.possible/sample.n
 
@@ -262,7 +262,7 @@ def days_of_months(
     return np.diff(months).astype(int).tolist()
 
 # %% ../../nbs/01_aqi/08_figures.ipynb #273501d1
-def peak_of(sample:Sample, limit:Limit, standard:Standard)->Fraction|None:
+def peak_of(sample:Sample, limit:Limit, standard:LimitStandard)->Fraction|None:
     "The peak season; None where a month has too few days."
     months = month_means(sample, days_of_months(int(str(sample.day[0])[:4])))
     return None if None in months else peak_season(months)
@@ -296,7 +296,7 @@ def short_least(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
 def short_quarters(sample:Sample, rule:dict, limit:Limit, year:YearOfHours)->str:
     "A quarter with too few days; the per cent is rounded to a whole one."
     sizes, parts = quarter_days(year.year), quarters_of(sample)
-    shares = [rounded_ratio(100*int(part.sum()), days, 0, 'up') for part, days in zip(parts, sizes)]
+    shares = [ratio_rounded(100*int(part.sum()), days, 0, 'up') for part, days in zip(parts, sizes)]
     low = [f'quarter {q} has {share} % of its days' for q, share in enumerate(shares, 1) if share < 100*rule['share']]
     return f"{', '.join(low)}; {per_cent(rule['share'])} are needed" if low else ''
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEEDED', 'OPTIONAL', 'OUR_TEMPERATURE', 'MICRO', 'PLACE_KEYS', 'RATIO_UNITS', 'EIGHTS', 'hourly_readings',
-           'standard_offset', 'day_offset', 'reference_at', 'volume_at', 'stands_at', 'standard_unit', 'to_unit',
+           'standard_time_offset', 'day_offset', 'reference_at', 'volume_at', 'stands_at', 'standard_unit', 'to_unit',
            'standard_hours', 'day_sums', 'mda8_days', 'YearOfHours', 'years_of_hours']
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #f211dbf9
@@ -18,7 +18,7 @@ import pandas as pd
 import polars as pl
 
 from .eight_hour import daily_max_8h, MDA8_RULES, started
-from .limits import GAS_PARAMETERS, Standard
+from .limits import GAS_PARAMETERS, LimitStandard
 from ..core import as_polars, MOLAR_MASS, molar_volume, unit_factor, unit_name, Unusable
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #1a59e5a1
@@ -41,7 +41,7 @@ def hourly_readings(
     return df.select(*NEEDED[:-1], *OPTIONAL, value=value).drop_nulls(['value', 'event_ts', 'parameter'])
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #b58b78ea
-def standard_offset(
+def standard_time_offset(
     tz:str|None,   # `Europe/Berlin`; None: UTC
     year:int       # A zone's offset may change in decades
 )->timedelta:
@@ -51,19 +51,19 @@ def standard_offset(
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #d9b978cb
 def day_offset(
-    standard:Standard,
+    standard:LimitStandard,
     tz:str|None,         # Of the station
     year:int
 )->timedelta:
     "The offset of the clock by which a standard makes days at a place."
     fixed = standard.rules['clock']['offset']
-    return standard_offset(tz, year) if fixed is None else timedelta(hours=fixed)
+    return standard_time_offset(tz, year) if fixed is None else timedelta(hours=fixed)
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #54e755a7
 OUR_TEMPERATURE = 25.   # °C; that of our µg/m³ of gases
 
 def reference_at(
-    standard:Standard
+    standard:LimitStandard
 )->pl.Expr:          # °C, from `start`
     "The temperature that a standard's gases are given at."
     rule = standard.rules['reference']
@@ -80,7 +80,7 @@ def volume_at(
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #f7f9bdec
 def stands_at(
-    home:Standard|None,              # The standard of the country; None where it has none
+    home:LimitStandard|None,              # The standard of the country; None where it has none
     reported_at:float|None=None      # Temperature that gases came at by mass (°C); None: the network's own
 )->pl.Expr:                          # °C, from `start` and `by_mass`
     "The temperature that a gas stands at in our readings."
@@ -90,7 +90,7 @@ def stands_at(
 
 # %% ../../nbs/01_aqi/07_periods.ipynb #da7a02c6
 def standard_unit(
-    standard:Standard,
+    standard:LimitStandard,
     parameter:str
 )->str:
     "The unit in which a standard gives a parameter."
@@ -113,8 +113,8 @@ RATIO_UNITS = {'ppb', 'ppm'}
 
 def standard_hours(
     hours:pl.DataFrame,              # From `hourly_readings`, stations of one country and clock
-    standard:Standard,
-    *, home:Standard|None=None,      # The standard of their country
+    standard:LimitStandard,
+    *, home:LimitStandard|None=None,      # The standard of their country
     offset:timedelta,                # Of the standard's clock
     reported_at:float|None=None      # Temperature that gases came at by mass (°C); None: the network's own
 )->pl.DataFrame:                     # city, location_id, parameter, start (on that clock), micro

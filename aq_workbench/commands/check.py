@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEIGHTS', 'CityOption', 'Given', 'WriteOption', 'Checked', 'with_first_answers', 'check_file', 'understood_table',
            'series_names', 'value_text', 'first_readings', 'bar', 'shares_measured', 'completeness_table', 'rule_words',
-           'judgement', 'question_lines', 'yaml_lines', 'open_lines', 'open_block', 'mapping_text', 'in_common',
+           'judgement', 'question_lines', 'yaml_lines', 'open_lines', 'open_block', 'mapping_text', 'shared_by_all',
            'found_together', 'write_mapping', 'fetch_line', 'details', 'state_of', 'check_all', 'folder_table', 'go_on',
            'check']
 
@@ -260,7 +260,7 @@ def mapping_text(
     return '\n'.join([*head, *open_block(found.mapping, answers)]) + '\n'
 
 # %% ../../nbs/16_commands/15_check.ipynb #9aff5aa3
-def in_common(
+def shared_by_all(
     one:dict,     # A mapping
     other:dict    # Another
 )->dict:
@@ -274,7 +274,7 @@ def found_together(
     found:list[Inferred]   # At least one
 )->tuple[Inferred, list[str]]:   # What is true of all of them, and the keys that each file is read for again
     "Several files as one mapping: never what only one of them says, and never so much that they are not looked at."
-    mapping = reduce(in_common, (f.mapping for f in found))
+    mapping = reduce(shared_by_all, (f.mapping for f in found))
     questions = {q.key: q for f in found for q in f.questions}
     assumed = [a for a in found[0].assumed if all(a in f.assumed for f in found)]
     apart = list(dict.fromkeys(k for f in found for k, v in f.mapping.items() if mapping.get(k) != v))

@@ -17,7 +17,7 @@ from ..core import AqwError, city_slug, find_city, KINDS, load_command, Missing,
 from ..core import Settings, spelled_like, typed_moment, Unusable
 from ..store import cities_in, FeatureStore
 
-# %% ../../nbs/16_commands/03_source.ipynb #a040186a
+# %% ../../nbs/16_commands/03_source.ipynb #24aceef0
 def moment_option(
     param:typer.CallbackParam,   # The option
     value:str                    # What was typed for it; empty: nothing
@@ -36,6 +36,7 @@ def number_option(
         raise Unusable(f"{param.opts[0]} {value} is not possible", f"give a number from {least} to {most}")
     return check
 
+# %% ../../nbs/16_commands/03_source.ipynb #06a9a1f5
 Cities = Annotated[str, typer.Option('--cities', help='Names with commas between; by default those of cities.yaml')]
 Source = Annotated[str, typer.Option('--source', help='Kind of source: auto, live, sandbox or files')]
 Days = Annotated[int, typer.Option('--days', callback=number_option(1, 36500),

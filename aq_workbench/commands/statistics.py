@@ -245,8 +245,8 @@ def statistics_text(
     *, width:int          # Of the terminal
 )->Group:
     "Figures, reasons and rules, to be read."
-    from aq_workbench.aqi import named_standard
-    titles = [f'{named_standard(id).title} ({id})' for id in table['standard'].unique()]
+    from aq_workbench.aqi import limit_standard
+    titles = [f'{limit_standard(id).title} ({id})' for id in table['standard'].unique()]
     n = table['location_id'].nunique()
     few = f'{n} stations: lowest to highest, and how many exceed' if n > 1 else str(table['location_id'].iloc[0])
     said = [Text(line) for line in (f"Judged by {', '.join(titles)}", few)]
