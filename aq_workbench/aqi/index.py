@@ -6,7 +6,7 @@
 __all__ = ['FINE', 'MASS', 'RATIO', 'TABLE_READINGS', 'MOST', 'goes_up', 'in_steps', 'steps_of', 'line_ends', 'rounded_ratio',
            'line_index', 'ended_line', 'table_index', 'table_band', 'in_common', 'conversion', 'as_floats',
            'as_concentrations', 'pollutant_rule', 'table_for', 'banded_table', 'range_reasons', 'standard_steps',
-           'elsewhere_text', 'sub_index', 'hour_tables', 'hour_band', 'pm25_category']
+           'elsewhere_text', 'sub_index', 'held_at_end', 'hour_tables', 'hour_band', 'pm25_category']
 
 # %% ../../nbs/01_aqi/01_index.ipynb #c84dfe05
 from collections.abc import Sequence
@@ -282,6 +282,17 @@ def sub_index(
     made = {'concentration': steps/10**decimals, 'index': index, 'band': table_band(steps, table, decimals, standard)}
     known = pl.when(pl.Series(reason == '')).then(pl.col(*made))
     return pl.DataFrame(made).with_columns(known).with_columns(reason=pl.Series(reason, dtype=pl.String))
+
+# %% ../../nbs/01_aqi/01_index.ipynb #9569e750
+def held_at_end(
+    found:pl.DataFrame,   # From `sub_index`
+    table:dict,           # That it was made by; another one goes on where it ends
+    standard:Standard     # Whose
+)->pl.DataFrame:          # With the last index and band for what lies above the table
+    "The index by a table that ends, for the higher of two."
+    end, over = table['index'][-1][1], pl.col('reason') == elsewhere_text(table)
+    held = {'index': float(end), 'band': int(np.searchsorted(standard.rules['category_index'], end)), 'reason': ''}
+    return found.with_columns(pl.when(over).then(pl.lit(v)).otherwise(k).alias(k) for k, v in held.items())
 
 # %% ../../nbs/01_aqi/01_index.ipynb #fd1c89b2
 def hour_tables(

@@ -18,17 +18,17 @@ from numpy.typing import ArrayLike
 from .index import conversion
 from ..core import parameter_name, unit_name, Unusable
 
-# %% ../../nbs/01_aqi/02_nowcast.ipynb #49b32b05
+# %% ../../nbs/01_aqi/02_nowcast.ipynb #35867583
 NOWCAST_HOURS = 12
 EMPTY_BEFORE = NOWCAST_HOURS - 1   # Empty hours before each series
 
 def laid_apart(
     values:np.ndarray,          # One an hour, series after series
     position:np.ndarray|None    # Hours of the same series before each; None: all are one series
-)->tuple[np.ndarray, np.ndarray]:   # Wide values, and the place of each value among them
+)->tuple[np.ndarray, slice|np.ndarray]:   # Wide values, and the place of each value among them
     "Series behind each other with empty hours (NaN) before each."
-    place = np.arange(len(values)) + EMPTY_BEFORE
-    if position is not None and len(values): place += EMPTY_BEFORE*np.cumsum(np.r_[False, position[1:] == 0])
+    if position is None: return np.r_[np.full(EMPTY_BEFORE, np.nan), values], slice(EMPTY_BEFORE, None)
+    place = np.arange(len(values)) + EMPTY_BEFORE*(1 + np.cumsum(np.r_[False, position[1:] == 0])[:len(values)])
     wide = np.full(place.max(initial=EMPTY_BEFORE - 1) + 1, np.nan)
     wide[place] = values
     return wide, place
@@ -44,27 +44,27 @@ def extreme_of_twelve(
     eight = pick(four[4:], four[:-4])
     return pick(eight[4:], eight[:-4])
 
-# %% ../../nbs/01_aqi/02_nowcast.ipynb #e968c0c3
+# %% ../../nbs/01_aqi/02_nowcast.ipynb #5566ed94
 def hour_weight(
-    values:np.ndarray,   # One an hour, 0 or above
+    values:np.ndarray,   # One an hour, 0 or above, 0 where there is none
     known:np.ndarray     # Whether there is one
 )->np.ndarray:           # ½ to 1, eleven fewer
     "The ratio of the smallest to the largest value of twelve hours, at least one half."
     low = extreme_of_twelve(np.where(known, values, np.inf), np.minimum)
-    high = extreme_of_twelve(np.where(known, values, 0), np.maximum)
+    high = extreme_of_twelve(values, np.maximum)
     return np.maximum(.5, np.divide(low, high, out=np.ones(len(low)), where=high > 0))
 
-# %% ../../nbs/01_aqi/02_nowcast.ipynb #26928002
+# %% ../../nbs/01_aqi/02_nowcast.ipynb #9e0a55b4
 NEWEST, LEAST_NEWEST = 3, 2   # Of the newest three hours two must be there
 
 def nowcast_block(
     values:np.ndarray   # One an hour, NaN where there is none; the first eleven are only looked back at
 )->np.ndarray:          # Eleven fewer; NaN where two of the newest three hours are missing
-    "The NowCast at each hour."
+    "The NowCast at each hour; what is below zero counts as zero."
     known, n = ~np.isnan(values), len(values) - EMPTY_BEFORE
-    weight = hour_weight(values, known)
-    filled, there, over, under = np.where(known, values, 0), known.astype(float), np.zeros(n), np.zeros(n)
-    for start in range(NOWCAST_HOURS):
+    filled, there = np.where(known, np.maximum(values, 0), 0), known.astype(float)
+    weight, over, under = hour_weight(filled, known), filled[:n].copy(), there[:n].copy()
+    for start in range(1, NOWCAST_HOURS):
         over *= weight
         over += filled[start:start + n]
         under *= weight
@@ -72,7 +72,7 @@ def nowcast_block(
     newest = sum(there[EMPTY_BEFORE - k:][:n] for k in range(NEWEST))
     return np.divide(over, under, out=np.full(n, np.nan), where=newest >= LEAST_NEWEST)
 
-# %% ../../nbs/01_aqi/02_nowcast.ipynb #352cc496
+# %% ../../nbs/01_aqi/02_nowcast.ipynb #11bbbcc2
 BLOCK = 16384   # Hours
 
 def nowcast_values(
@@ -80,12 +80,13 @@ def nowcast_values(
     position:np.ndarray|None=None   # Hours of the same series before each; None: all are one series
 )->np.ndarray:                      # NaN where two of the newest three hours are missing
     "The NowCast of particles at each hour, in the unit of the values."
-    wide, place = laid_apart(np.maximum(values, 0), position)
-    starts = range(0, len(wide) - EMPTY_BEFORE, BLOCK)
-    blocks = [nowcast_block(wide[start:start + BLOCK + EMPTY_BEFORE]) for start in starts]
-    return np.concatenate([np.zeros(0), *blocks])[place - EMPTY_BEFORE]
+    wide, place = laid_apart(values, position)
+    made = np.empty(len(wide))
+    for start in range(EMPTY_BEFORE, len(wide), BLOCK):
+        made[start:start + BLOCK] = nowcast_block(wide[start - EMPTY_BEFORE:start + BLOCK])
+    return made[place]
 
-# %% ../../nbs/01_aqi/02_nowcast.ipynb #7dbb4892
+# %% ../../nbs/01_aqi/02_nowcast.ipynb #8f7c55c3
 SLOPE, INTERCEPT_PPB = .85, 4.5
 
 def ozone_surrogate(
@@ -94,9 +95,9 @@ def ozone_surrogate(
 )->np.ndarray:                      # ppb
     "The 8-hour mean of ozone that the newest of the last three hours stands for."
     wide, place = laid_apart(ppb, position)
-    newest = ppb
-    for k in range(1, NEWEST): newest = np.where(np.isnan(newest), wide[place - k], newest)
-    return SLOPE*np.maximum(newest, 0) + INTERCEPT_PPB
+    newest = wide.copy()
+    for k in range(1, NEWEST): newest[k:] = np.where(np.isnan(newest[k:]), wide[:-k], newest[k:])
+    return SLOPE*np.maximum(newest[place], 0) + INTERCEPT_PPB
 
 # %% ../../nbs/01_aqi/02_nowcast.ipynb #2f7da710
 def on_the_hour(

@@ -11,7 +11,7 @@ __all__ = ['BASES', 'FIXED_CLOCKS', 'LEAST_24', 'DAY_COLUMNS', 'NOW_REASONS', 'T
            'pollutant_indices', 'one_per_pollutant', 'station_indices', 'with_requirements', 'hours_of_city',
            'highest_station', 'in_words', 'described', 'index_readings', 'first_said', 'air_quality_index']
 
-# %% ../../nbs/01_aqi/05_official.ipynb #d8b7bc46
+# %% ../../nbs/01_aqi/05_official.ipynb #616a73f4
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ import pandas as pd
 import polars as pl
 
 from .eight_hour import daily_max_8h, hour_grid
-from .index import conversion, hour_band, pollutant_rule, sub_index
+from .index import conversion, held_at_end, hour_band, pollutant_rule, sub_index, table_for
 from .nowcast import nowcast_values, ozone_surrogate
 from .rows import POLLUTED, RANK
 from .standards import category_field, country_family, known_standards, revision_on, Standard
@@ -230,7 +230,7 @@ def now_values(
     made = grid.select('location_id', event_ts=ends, value=value.fill_nan(None), why=pl.lit(NOW_REASONS[how]))
     return made.filter(pl.col('event_ts') < hours['event_ts'].max() + timedelta(hours=1))
 
-# %% ../../nbs/01_aqi/05_official.ipynb #b2d06c3f
+# %% ../../nbs/01_aqi/05_official.ipynb #ffc44156
 TABLE_HOURS = {'mean_24h':24, 'max_8h':8, 'max_1h':1, 'max_hour':None, 'max_quarter_hour':.25,
                'nowcast':None, 'running_24h':24, 'running_8h':8, 'hour':1, 'quarter_hour':.25}   # None: the first
 
@@ -241,10 +241,12 @@ def index_of_values(
     statistic:str          # A key of `TABLE_HOURS`
 )->pl.DataFrame:           # location_id, at, day, parameter, index, band, standard, why
     "The index of what one statistic says of a pollutant."
-    hours = TABLE_HOURS[statistic]
-    if hours not in [table['hours'] for table in pollutant_rule(standard, parameter)[1]['tables']]: hours = None
+    rule, hours = pollutant_rule(standard, parameter)[1], TABLE_HOURS[statistic]
+    if hours not in [table['hours'] for table in rule['tables']]: hours = None
     found = sub_index(values['value'], parameter, standard=standard, hours=hours,
                       unit=working_unit(standard, parameter), temperature_c=standard.rules['temperature_c'])
+    table = table_for(standard, parameter, hours)
+    if 'also' in rule and 'beyond' in table: found = held_at_end(found, table, standard)
     why = pl.when(pl.col('reason') == 'missing').then('why').otherwise('reason')
     both = pl.concat([values, found.select('index', 'band', 'reason')], how='horizontal')
     return both.select('location_id', 'at', 'day', parameter=pl.lit(parameter), index='index', band='band',
