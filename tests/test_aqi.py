@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aq_workbench.aqi import add_aqi, air_quality_index, BASES, hour_band, known_standards, nowcast_of, SCORED_BY, sub_index
 from aq_workbench.aqi.index import conversion
-from aq_workbench.aqi.official import POLLUTED, working_unit
+from aq_workbench.aqi.means import working_unit
+from aq_workbench.aqi.rows import POLLUTED
 from aq_workbench.core import utc
 from aq_workbench.models.classifier import AqiClassifier, category_of, joint_classes, summed
 from aq_workbench.models.examples import made_frame

@@ -8,7 +8,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "nowcast": ["nowcast_of"],
     "eight_hour": ["daily_max_8h", "eight_hour_means", "MDA8_RULES"],
     "rows": ["add_aqi"],
-    "official": ["air_quality_index", "BASES", "standard_offset"],
+    "means": ["BASES", "standard_offset"],
+    "official": ["air_quality_index"],
     "limits": ["limit_families", "limit_family", "limit_standard", "limit_standards"],
     "annual": ["annual_statistics"],
 })
