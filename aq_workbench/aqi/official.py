@@ -73,7 +73,7 @@ def working_factors(
                           'factor': working_factor(standard, p, mixed=mixed, temperature_c=temperature_c)}
                          for p in mine for mixed in (True, False)])
 
-# %% ../../nbs/01_aqi/05_official.ipynb #fd7190b3
+# %% ../../nbs/01_aqi/05_official.ipynb #79646847
 def working_hours(
     readings:pl.DataFrame,   # Hourly and daily readings of one country
     standard:Standard,       # Whose units
@@ -82,9 +82,9 @@ def working_hours(
     "The values of a standard's pollutants in its working units; what is below its bound is no value."
     raw = pl.col('unit_raw') if 'unit_raw' in readings.columns else pl.lit('')
     period = pl.col('period_min') if 'period_min' in readings.columns else pl.lit(60)
+    mixed = raw.cast(pl.String).str.contains('(?i)pp[bm]')
     rows = readings.select('location_id', 'event_ts', 'value', parameter=pl.col('parameter').cast(pl.String),
-                           period_min=period.cast(pl.Int64),
-                           mixed=raw.cast(pl.String).fill_null('').str.to_lowercase().str.contains('pp[bm]'))
+                           period_min=period.cast(pl.Int64), mixed=mixed.fill_null(False))
     rows = rows.join(working_factors(standard, temperature_c), on=['parameter', 'mixed'], maintain_order='left')
     good = rows.filter(pl.col('value').is_finite(), pl.col('value') >= pl.col('lowest'))
     return good.select('location_id', 'parameter', 'event_ts', 'period_min', value=pl.col('value')*pl.col('factor'))
@@ -167,7 +167,7 @@ def day_statistic(
     few = pl.format(f'{{}} of {least_hours(standard)} hours', pl.col('n').fill_null(0))
     return mine.select('location_id', 'day', value=DAY_COLUMNS[statistic], why=few)
 
-# %% ../../nbs/01_aqi/05_official.ipynb #a612c786
+# %% ../../nbs/01_aqi/05_official.ipynb #6520211b
 def running_mean(
     grid:pl.DataFrame,    # From `hour_grid`, by location_id
     span:int,             # Hours
@@ -175,15 +175,15 @@ def running_mean(
 )->np.ndarray:            # NaN below
     "The mean of the last hours of each station."
     mean = pl.col('value').rolling_mean(span, min_samples=least).over('location_id')
-    return grid.select(mean.cast(pl.Float64)).to_series().to_numpy()
+    return grid.with_columns(mean)['value'].cast(pl.Float64).to_numpy()
 
-# %% ../../nbs/01_aqi/05_official.ipynb #45c43697
+# %% ../../nbs/01_aqi/05_official.ipynb #e0cddd26
 def nowcast_by_station(
     grid:pl.DataFrame,    # From `hour_grid`, by location_id
     parameter:str         # `o3`, or a kind of particles
 )->np.ndarray:            # NaN where it cannot be said
     "The NowCast of each hour of each station."
-    position = grid.select(pl.int_range(pl.len()).over('location_id')).to_series().to_numpy()
+    position = grid.select(hour=pl.int_range(pl.len()).over('location_id'))['hour'].to_numpy()
     values = grid['value'].cast(pl.Float64).to_numpy()
     return (ozone_surrogate if parameter == 'o3' else nowcast_values)(values, position)
 
@@ -427,7 +427,7 @@ def in_words(
         dominant=pl.when(primary).then('dominant'),
         in_force=(day >= s.effective_from) & (day <= (s.effective_to or date.max)))
 
-# %% ../../nbs/01_aqi/05_official.ipynb #cd71aad2
+# %% ../../nbs/01_aqi/05_official.ipynb #4c785e92
 INDEX_COLUMNS = {'location_id':pl.String, 'standard':pl.String, 'label':pl.String, 'index':pl.Float64, 'band':pl.Int64,
                  'category':pl.String, 'colour':pl.String, 'colour_assist':pl.String, 'advice':pl.String,
                  'dominant':pl.String, 'pollutants':pl.String, 'reason':pl.String, 'in_force':pl.Boolean}
@@ -441,7 +441,7 @@ def described(
     at = pl.Date if by == 'day' else pl.Datetime('us', 'UTC')
     parts = [in_words(part, known_standards()[id], basis, by) for (id,), part in stations.group_by('standard')]
     if not parts: return pl.DataFrame(schema={by: at, **INDEX_COLUMNS})
-    return pl.concat(parts).select(by, *INDEX_COLUMNS).sort('location_id', by)
+    return pl.concat(parts).sort('location_id', by)[[by, *INDEX_COLUMNS]]
 
 # %% ../../nbs/01_aqi/05_official.ipynb #7ac83f08
 INDEX_NEEDS = 'location_id', 'parameter', 'event_ts', 'value'
