@@ -74,10 +74,10 @@ def working_hours(
 )->pl.DataFrame:             # location_id, parameter, event_ts, period_min, value (working unit)
     "The values of a standard's pollutants in its working units; what is below its bound is no value."
     raw = pl.col('unit_raw') if 'unit_raw' in readings.columns else pl.lit('')
+    mixed = raw.cast(pl.String).str.contains('(?i)pp[bm]')
     period = pl.col('period_min') if 'period_min' in readings.columns else pl.lit(60)
     rows = readings.select('location_id', 'event_ts', 'value', parameter=pl.col('parameter').cast(pl.String),
-                           period_min=period.cast(pl.Int64),
-                           mixed=raw.cast(pl.String).fill_null('').str.to_lowercase().str.contains('pp[bm]'))
+                           period_min=period.cast(pl.Int64), mixed=mixed.fill_null(False))
     rows = rows.join(working_factors(standard, temperature_c), on=['parameter', 'mixed'], maintain_order='left')
     good = rows.filter(pl.col('value').is_finite(), pl.col('value') >= pl.col('lowest'))
     return good.select('location_id', 'parameter', 'event_ts', 'period_min', value=pl.col('value')*pl.col('factor'))
@@ -168,7 +168,7 @@ def running_mean(
 )->np.ndarray:            # NaN below
     "The mean of the last hours of each station."
     mean = pl.col('value').rolling_mean(span, min_samples=least).over('location_id')
-    return grid.select(mean.cast(pl.Float64)).to_series().to_numpy()
+    return grid.with_columns(mean)['value'].cast(pl.Float64).to_numpy()
 
 # %% ../../nbs/01_aqi/05_means.ipynb #45c43697
 def nowcast_by_station(
@@ -176,7 +176,7 @@ def nowcast_by_station(
     parameter:str         # `o3`, or a kind of particles
 )->np.ndarray:            # NaN where it cannot be said
     "The NowCast of each hour of each station."
-    position = grid.select(pl.int_range(pl.len()).over('location_id')).to_series().to_numpy()
+    position = grid.select(hour=pl.int_range(pl.len()).over('location_id'))['hour'].to_numpy()
     values = grid['value'].cast(pl.Float64).to_numpy()
     return (ozone_surrogate if parameter == 'o3' else nowcast_values)(values, position)
 

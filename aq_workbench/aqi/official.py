@@ -246,7 +246,7 @@ def described(
     at = pl.Date if by == 'day' else pl.Datetime('us', 'UTC')
     parts = [in_words(part, known_standards()[id], basis, by) for (id,), part in stations.group_by('standard')]
     if not parts: return pl.DataFrame(schema={by: at, **INDEX_COLUMNS})
-    return pl.concat(parts).select(by, *INDEX_COLUMNS).sort('location_id', by)
+    return pl.concat(parts).sort('location_id', by)[[by, *INDEX_COLUMNS]]
 
 # %% ../../nbs/01_aqi/05_official.ipynb #7ac83f08
 INDEX_NEEDS = 'location_id', 'parameter', 'event_ts', 'value'

@@ -128,7 +128,7 @@ def with_names(
     return found.with_columns(aqi_category=word(standard.categories), aqi_colour=word(standard.colours),
                               aqi_standard=pl.lit(standard.id))
 
-# %% ../../nbs/01_aqi/04_rows.ipynb #0801d91f
+# %% ../../nbs/01_aqi/04_rows.ipynb #45b6ec79
 ALIKE = ['parameter', 'unit', 'hours', '#id']   # What rows share that are computed together
 
 def long_aqi(
@@ -139,12 +139,13 @@ def long_aqi(
     "The index or band of each row of a long table."
     ids, known = row_standards(rows, standard)
     parts = [with_names(no_aqi(0, ''), standard_of('us')).with_columns(pl.Series('#', [], pl.UInt32))]
-    for (parameter, unit, hours, id), part in rows.with_columns(ids).with_row_index('#').group_by(*ALIKE):
+    rows = rows.with_columns(ids).with_row_index('#')
+    for (parameter, unit, hours, id), part in rows.group_by(*ALIKE):
         found = index_or_band(part['value'], parameter, known[id], hours=hours, unit=unit, temperature_c=temperature_c)
         parts.append(with_names(found, known[id]).with_columns(part['#']))
-    return pl.concat(parts).sort('#').select(AQI_COLUMNS)
+    return pl.concat(parts).sort('#')[AQI_COLUMNS]
 
-# %% ../../nbs/01_aqi/04_rows.ipynb #e2f03e71
+# %% ../../nbs/01_aqi/04_rows.ipynb #62737018
 POLLUTED = ('pm25', 'pm10', 'o3', 'no2', 'so2', 'co')   # What an index may be made of; the first wins a tie
 RANK = pl.col('parameter').replace_strict({p: i for i, p in enumerate(POLLUTED)}, return_dtype=pl.Int64)
 
@@ -152,8 +153,9 @@ def highest_pollutant(
     rows:pl.DataFrame   # One row for each `row` and `parameter`, with `AQI_COLUMNS`
 )->pl.DataFrame:        # row, `AQI_COLUMNS`, aqi_dominant
     "The pollutant with the highest band and index of each row."
-    ordered = rows.filter(pl.col('aqi_band').is_not_null()).with_columns(rank=RANK).sort(
-        'row', 'aqi_band', 'aqi', 'rank', descending=[False, True, True, False], nulls_last=True)
+    there = rows.drop_nulls('aqi_band').with_columns(rank=RANK)
+    worst_first = ['row', 'aqi_band', 'aqi', 'rank']
+    ordered = there.sort(worst_first, descending=[False, True, True, False], nulls_last=True)
     best = ordered.unique('row', keep='first', maintain_order=True)
     return best.select('row', *AQI_COLUMNS, aqi_dominant='parameter')
 

@@ -56,9 +56,11 @@ def predict(
     params:dict|None=None              # MLflow gives it; not used
 )->pd.DataFrame:                       # `row` of `frame`, `horizon_h`, and the columns of the model
     "Forecasts of all horizons."
-    frame = as_polars(frame)
-    tables = {h: columns_at(self.model, frame, h) for h in self.model.horizons}
-    return pl.concat(t.with_row_index('row').with_columns(horizon_h=pl.lit(h)) for h, t in tables.items()).to_pandas()
+    frame, tables = as_polars(frame), []
+    for h in self.model.horizons:
+        table = columns_at(self.model, frame, h).with_row_index('row')
+        tables.append(table.with_columns(horizon_h=pl.lit(h)))
+    return pl.concat(tables).to_pandas()
 
 # %% ../../nbs/06_models/08_loading.ipynb #159b7f19
 def _load_pyfunc(
