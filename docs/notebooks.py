@@ -23,7 +23,7 @@ MOMENT = "2026-11-01T09:30:00Z"
 SILENT = re.compile(r"^#\|\s*(export|hide|default_exp)", re.M)
 PICTURE_KB, TABLE_KB = 50, 20
 VARIES = [(re.escape(str(ROOT)), "."), (re.escape(gettempdir()) + r"/[\w.]+", "/tmp/home"), (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
-          (r" at 0x[0-9a-f]+", ""), (r"[ \t]+$", "")]
+          (r" at 0x[0-9a-f]+", ""), (r"[\d,]+ (days|years) (ahead of|behind) this machine", r"N days \2 this machine"), (r"[ \t]+$", "")]
 
 
 def plain(text):
