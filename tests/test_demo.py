@@ -132,7 +132,7 @@ def test_drift_is_what_the_report_says(steps, settings):
 
 def test_api_said_what_the_store_holds(steps, settings):
     said = dict(re.findall(r"^GET (\S+)\n(\{.*?\})\n(?=GET|\n)", steps[6], re.M | re.S))
-    health, answer = (json.loads(said[path].replace("\n", " ")) for path in ("/health", "/v1/forecast/London"))
+    health, answer = (json.loads(re.sub(r" ?\n", " ", said[path])) for path in ("/health", "/v1/forecast/London"))
     stored = FeatureStore(settings).load_features("forecasts")
     assert health["ok"] and health["simulated"] and health["groups"][0]["rows"] == len(stored)
     first = answer["forecasts"][0]

@@ -427,7 +427,8 @@ def shortened(
     "The same with the first entry of each list of objects, and how many more there are."
     if isinstance(answer, dict): return {k: shortened(v) for k, v in answer.items()}
     if isinstance(answer, float): return round(answer, 2)
-    if not (isinstance(answer, list) and answer and isinstance(answer[0], dict)): return answer
+    if not isinstance(answer, list) or not answer: return answer
+    if not isinstance(answer[0], dict): return [shortened(a) for a in answer]
     return [shortened(answer[0]), *([f'… {len(answer) - 1} more'] if len(answer) > 1 else [])]
 
 def show_answers(

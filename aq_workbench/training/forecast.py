@@ -199,7 +199,7 @@ def forecast_city(
                       "fetch newer data, or train on earlier hours only")
     made = issue_forecasts(regressor, classifier, due, city=city, model=who['model'], version=who['version'],
                            run_id=run_id)
-    added, last = store.write(made, ISSUED).added, made['issued_at'].max()
+    added, last = store.write(made, ISSUED, new_columns=True).added, made['issued_at'].max()
     newest = issued_forecasts(store, city, version=who['version'], where=pl.col('issued_at') == last)
     shown = newest.select('location_id', 'horizon_h', 'mean', 'lo90', 'hi90', 'standard', 'category')
     return {'model': who['model'], 'version': who['version'], 'issued_at': newest['issued_at'][0].isoformat(),
