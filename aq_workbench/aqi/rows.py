@@ -6,7 +6,7 @@
 __all__ = ['AQI_COLUMNS', 'FOUND_COLUMNS', 'TIME_COLUMNS', 'ALIKE', 'POLLUTED', 'RANK', 'no_aqi', 'mean_index', 'hour_category',
            'index_or_category', 'index_or_band', 'row_days', 'row_standard', 'row_standards', 'with_names', 'long_aqi',
            'highest_pollutant', 'pollutants_there', 'wide_aqi', 'said_of', 'row_countries', 'long_rows',
-           'pollutant_columns', 'melted', 'add_aqi']
+           'pollutant_columns', 'melted', 'without_text', 'say_text', 'add_aqi']
 
 # %% ../../nbs/01_aqi/04_rows.ipynb #98852114
 from datetime import date
@@ -14,7 +14,7 @@ from datetime import date
 import pandas as pd
 import polars as pl
 
-from .index import hour_band, pollutant_rule, sub_index
+from .index import as_floats, hour_band, pollutant_rule, sub_index
 from .standards import country_family, Standard, standard_of
 from ..core import as_polars, Missing, parameter_name, Unusable
 
@@ -242,6 +242,26 @@ def melted(
              for name, column in pollutant_columns(df, unit).items()]
     return pl.concat(parts, how='vertical_relaxed')
 
+# %% ../../nbs/01_aqi/04_rows.ipynb #927f6561
+def without_text(
+    df:pd.DataFrame|pl.DataFrame   # As it came
+)->tuple[pd.DataFrame|pl.DataFrame, dict[str, list[bool]]]:   # With numbers only, and where a column held text
+    "Columns of several types as numbers."
+    if isinstance(df, pl.DataFrame): return df, {}
+    mixed = [c for c in df.columns if df[c].dtype == object and (c == 'value' or parameter_name(str(c)) in POLLUTED)]
+    floats = {c: as_floats(df[c].to_numpy(object)) for c in mixed}
+    numbers = df.assign(**{c: values for c, (values, _) in floats.items()})
+    return numbers, {c: text.tolist() for c, (_, text) in floats.items()}
+
+def say_text(
+    found:pl.DataFrame,   # From `long_aqi`
+    text:list[bool]       # Which rows were text; empty: none
+)->pl.DataFrame:
+    "A row of text says that it was text, and not that it is missing."
+    if not any(text): return found
+    was = pl.Series(text) & (found['aqi_reason'] == 'missing')
+    return found.with_columns(aqi_reason=pl.when(was).then(pl.lit('text, not a number')).otherwise('aqi_reason'))
+
 # %% ../../nbs/01_aqi/04_rows.ipynb #4f1fa6e1
 def add_aqi(
     df:pd.DataFrame|pl.DataFrame,        # Long (`parameter`, `value`) or wide (a column per pollutant)
@@ -251,10 +271,13 @@ def add_aqi(
     temperature_c:float=25.              # Reference temperature of a gas's mass (°C)
 )->pd.DataFrame|pl.DataFrame:            # As it came, with `AQI_COLUMNS`; wide: dominant and pollutants too
     "An index beside each row, or the category of an hour where the row has no more; each says which it is."
-    given = as_polars(df)
+    numbers, text = without_text(df)
+    given = as_polars(numbers)
     long = {'parameter', 'value'} <= {*given.columns}
     rows = (long_rows if long else melted)(given, unit=unit, hours=hours)
-    found = long_aqi(rows, standard, temperature_c)
+    columns = ['value'] if long else pollutant_columns(given, unit).values()
+    was_text = [mark for c in columns for mark in text.get(c, [False]*given.height)]
+    found = say_text(long_aqi(rows, standard, temperature_c), was_text)
     if not long: found = wide_aqi(pl.concat([rows.select('row', 'parameter'), found], how='horizontal'))
     made = given.drop(found.columns, strict=False).hstack(found)
     if isinstance(df, pl.DataFrame): return made

@@ -27,7 +27,7 @@ from .printing import plain_table
 from .source import Asof, number_option, settings_for, Source, StandardOption, stored_city
 from ..core import city_slug, Settings, typed_path, Unusable, utc
 from ..quality import used_text
-from ..store import city_country, city_indices, CityIndices, city_rows, FeatureStore
+from ..store import city_country, city_indices, CityIndices, FeatureStore
 from ..store import finished_days, index_rows
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #31dc3a31
@@ -59,8 +59,8 @@ def load_bulletin(
     store, moment = FeatureStore(settings), utc(asof) if asof else None
     found = city_indices(store, city, at=moment, standard=wanted_standard(city, standard, settings=settings), days=days,
                          asof=moment)
-    zone = city_rows(store, city, where=pl.col('tz').is_not_null()).select('tz').head(1).collect()
-    return Bulletin(city, clock_of(city, zone), settings.source, found)
+    zone = clock_of(city, pl.DataFrame({'tz':[found.tz]}, schema={'tz':pl.String}))
+    return Bulletin(city, zone, settings.source, found)
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #dc2c742e
 def index_number(

@@ -14,9 +14,9 @@ import polars as pl
 from ..aqi import air_quality_index, country_family, Standard, standard_of, standard_offset
 from ..core import Missing, quoted
 from .feature_store import FeatureStore
-from .stored import city_country, city_rows, used_rows
+from .stored import city_country, city_names, city_rows, used_rows
 
-# %% ../../nbs/05_store/15_indices.ipynb #71c542f0
+# %% ../../nbs/05_store/15_indices.ipynb #a77fba6b
 INDEXED = ['pm25', 'pm10', 'o3', 'no2', 'so2', 'co']
 INDEX_FIELDS = 'unit_raw', 'country', 'tz', 'location'
 
@@ -25,11 +25,15 @@ def last_measured(
     city:str             # Its name
 )->datetime:
     "The last hour at which any pollutant of an index was measured; `Missing` where none was."
-    rows = city_rows(store, city, where=pl.col('parameter').is_in(INDEXED))
-    last = rows.select(pl.col('event_ts').max()).collect().item()
-    if last is not None: return last
+    pollutant = pl.col('parameter').is_in(INDEXED)
+    every = store.group().rows().filter(pl.col('city').is_in(city_names(store, city)), pollutant)
+    bound = every.select(pl.col('event_ts').max()).collect().item()
+    for start in [bound - timedelta(days=31), None] if bound else []:
+        rows = city_rows(store, city, where=pollutant, start=start)
+        if last := rows.select(pl.col('event_ts').max()).collect().item(): return last
     raise Missing(f"the store has no pollutant of {city} that has an index", f"it needs one of {', '.join(INDEXED)}")
 
+# %% ../../nbs/05_store/15_indices.ipynb #b4d62c8e
 def index_rows(
     store:FeatureStore,          # Where the readings are
     city:str,                    # Its name
@@ -79,6 +83,7 @@ class CityIndices(NamedTuple):
     stations:pl.DataFrame    # Of each station, at the last hour
     hour:pl.DataFrame        # Of each station, the category of the last hour
     left_out:dict            # Record of what is not used
+    tz:str|None=None         # IANA zone of the readings; None: they name none
 
 def city_indices(
     store:FeatureStore,          # Where the readings are
@@ -96,4 +101,4 @@ def city_indices(
     over = finished_days(air_quality_index(rows, whose, of='city'), rows, standard_of(whose, last))
     now_, each = last_hour(rows, whose, 'now', 'city'), last_hour(rows, whose, 'now')
     return CityIndices(last, standard_of(whose, last), named(over.tail(days)), named(now_), named(each),
-                       named(last_hour(rows, whose, 'hour')), record)
+                       named(last_hour(rows, whose, 'hour')), record, next(iter(rows['tz'].drop_nulls()), None))

@@ -82,9 +82,9 @@ def city_country(
     city:str             # Its name or slug
 )->str|None:             # ISO code; None where neither rows nor gazetteer tell
     "The country of a stored city."
-    named = city_rows(store, city, where=pl.col('country').is_not_null())
-    newest = named.select(pl.col('country').sort_by('event_ts').last()).collect().item()
-    if newest: return newest
+    named = store.group().rows().filter(pl.col('city').is_in(city_names(store, city)), pl.col('country').is_not_null())
+    newest = named.select(pl.col('country').get(pl.col('event_ts').arg_max(), null_on_oob=True)).collect()
+    if not newest.is_empty() and newest.item(): return newest.item()
     try: return find_city(city).country
     except AqwError: return None
 
