@@ -88,10 +88,13 @@ def china_index(id, c, parameter, hours):
     return int(rounded(on_line(c, ends[row], ends[row + 1], *CHINA_INDEX[row:row + 2]), 0, ROUND_CEILING)), min(row, 5)
 
 
+def india_category(index): return None if index is None else sum(index > end for end in (50, 100, 200, 300, 400))
+
+
 def by_the_sheet(id, c, parameter, hours):
-    "Index and category (0: the cleanest) of an exact concentration in the table's unit."
+    "Index and category (0: the cleanest) of an exact concentration in the table's unit; in India the category is that of the index."
     if id == "us_epa_2024": return us_index(c, parameter, hours)
-    if id == "in_cpcb_2014": return india_index(c, parameter, hours)
+    if id == "in_cpcb_2014": return (index := india_index(c, parameter, hours)[0]), india_category(index)
     if id.startswith("cn"): return china_index(id, c, parameter, hours)
     band = sum((rounded(c, 0, ROUND_HALF_UP) if id == "uk_daqi_2013" else c) > b for b in bounds_of(id, parameter, hours))
     return band + 1, band

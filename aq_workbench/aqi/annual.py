@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FIGURE_FORMS', 'COUNTS', 'CHECKS', 'FLOORS', 'NO_VALUE', 'MET', 'EXCEEDED', 'OPEN', 'GENERAL', 'UNITS_OF',
-           'ANNUAL_COLUMNS', 'Figure', 'floor_of', 'fit_for_breach', 'on_the_edge', 'figure_of', 'Verdict', 'is_count',
-           'allowed_of', 'rounded_figure', 'breaches', 'verdict_of', 'counts_here', 'years_needed', 'mean_capture',
-           'years_figure', 'general_limits', 'year_limits', 'standards_of', 'figure_number', 'lies_on_half', 'words_of',
-           'row_of', 'several_years', 'rows_of', 'series_rows', 'maxima_wanted', 'places_of', 'group_rows',
-           'annual_statistics']
+           'ANNUAL_COLUMNS', 'Figure', 'floor_of', 'fit_for_breach', 'on_the_edge', 'still_running', 'figure_of',
+           'Verdict', 'is_count', 'allowed_of', 'rounded_figure', 'breaches', 'verdict_of', 'counts_here',
+           'years_needed', 'mean_capture', 'years_figure', 'general_limits', 'year_limits', 'standards_of',
+           'figure_number', 'lies_on_half', 'words_of', 'row_of', 'several_years', 'rows_of', 'series_rows',
+           'maxima_wanted', 'places_of', 'group_rows', 'annual_statistics']
 
 # %% ../../nbs/01_aqi/09_annual.ipynb #33a1c79f
 from datetime import timedelta
@@ -28,7 +28,7 @@ from .limits import limit_standards, limits_for, limits_in_force, LimitStandard,
 from .limits import rounded_by, rule_sentence, standard_for, weakest
 from .periods import day_offset, hourly_readings, standard_hours, standard_unit, YearOfHours
 from .periods import years_of_hours
-from ..core import Missing, POLLUTANTS
+from ..core import Missing, now, POLLUTANTS, utc
 
 # %% ../../nbs/01_aqi/09_annual.ipynb #9c1c36fa
 FIGURE_FORMS = {'mean':yearly_mean, 'count':count_of, 'share':count_of, 'percentile':percentile_of, 'nth':rank_of,
@@ -85,6 +85,13 @@ def on_the_edge(
     edge = exact(limit.level) + Fraction(1, 2)/Fraction(10)**digits[-1]
     return bool((sample.num*edge.denominator == edge.numerator*sample.den).any())
 
+# %% ../../nbs/01_aqi/09_annual.ipynb #8329b537
+def still_running(
+    year:int
+)->str:        # Empty where it is over
+    "Why a year has no figure yet."
+    return '' if now() >= utc(f'{year + 1}-01-01') else f'the year runs until {year}-12-31'
+
 # %% ../../nbs/01_aqi/09_annual.ipynb #1848dafd
 NO_VALUE = {'peak':'a month has less than 75 % of its days', 'mean':'a quarter has no valid day'}   # By form
 
@@ -100,8 +107,10 @@ def figure_of(
     reason, value = check(sample, rule, limit, year) if check else '', FIGURE_FORMS[limit.form](sample, limit, standard)
     if value is None and not reason: reason = NO_VALUE.get(limit.form, 'too few values')
     pair = limit.form == 'share' and two_in_a_row(sample, limit, standard)
+    if running := still_running(year.year): reason = running
+    tie = limit.form in COUNTS and on_the_edge(sample, limit, standard)
     return Figure(value, sample.n, sample.possible, reason, floor_of(sample, limit, standard),
-                  fit_for_breach(sample, rule), pair, limit.form in COUNTS and on_the_edge(sample, limit, standard))
+                  fit_for_breach(sample, rule) and not running, pair, tie)
 
 # %% ../../nbs/01_aqi/09_annual.ipynb #c0745b92
 MET, EXCEEDED, OPEN = 'met', 'exceeded', 'not assessable'
@@ -260,7 +269,7 @@ def standards_of(
 UNITS_OF = {'count':'d', 'share':'d', 'expected':'d'}
 ANNUAL_COLUMNS = ['city', 'location_id', 'parameter', 'year', 'statistic', 'averaging', 'value', 'compared', 'unit',
                   'n', 'n_possible', 'capture', 'valid', 'limit', 'limit_unit', 'allowed', 'met', 'standard',
-                  'revision', 'mark', 'unconfirmed', 'rule', 'reason']
+                  'in_force', 'revision', 'mark', 'unconfirmed', 'rule', 'reason']
 
 def figure_number(
     value:Fraction|None
@@ -347,7 +356,8 @@ def series_rows(
         for limit in year_limits(standard, parameter, dates):
             spans = [y for y in range(year - limit.years + 1, year + 1) if y in series]
             figures = {y: figure_of(series[y], limit, standard) for y in spans}
-            found += [{'year':year, **row} for row in rows_of(figures, year, limit, standard)]
+            dated = {'year':year, 'in_force':year >= (standard.adopted or year)}
+            found += [{**dated, **row} for row in rows_of(figures, year, limit, standard)]
     return found
 
 # %% ../../nbs/01_aqi/09_annual.ipynb #49db9926

@@ -112,7 +112,7 @@ def table_index(
     above:str='extend'    # As of `ended_line`
 )->np.ndarray:            # Floats; NaN where this table gives none
     "The index by one table."
-    if rounding == 'ratio': return np.round(steps/10**decimals/table['ratio_to'], 2)
+    if rounding == 'ratio': return np.ceil(np.round(steps/10**decimals/table['ratio_to']*100, 6))/100
     if rounding != 'band': return ended_line(steps, table, decimals, rounding, above)
     row = np.searchsorted(steps_of(table['upper'], decimals), steps, side='left')
     return np.array(table['index'], float)[row, 0]
@@ -129,7 +129,9 @@ def table_band(
     ends = np.array([pair[-1] for pair in table['index']])
     if standard.family in ('eu', 'uk'): return ends[row] - 1
     if standard.family == 'who': return ends[row]
-    return np.searchsorted(standard.rules['category_index'], ends[np.minimum(row, len(ends) - 1)], side='left')
+    of_row = ends[np.minimum(row, len(ends) - 1)]
+    index = table_index(steps, table, decimals, standard.rules['index_rounding'])
+    return np.searchsorted(standard.rules['category_index'], np.where(np.isnan(index), of_row, index), side='left')
 
 # %% ../../nbs/01_aqi/01_index.ipynb #145d7059
 MASS = {'µg/m³':1., 'mg/m³':1000.}    # To µg/m³

@@ -67,6 +67,7 @@ class LimitStandard(NamedTuple):
     units:dict[str, str]       # Parameter -> unit, where it is not µg/m³
     rules:dict[str, dict]      # Name -> `words`, `mark`, and what the rule needs
     limits:list[Limit]
+    adopted:int|None=None      # Year of the law, where its limits have no date of their own
 
 # %% ../../nbs/01_aqi/06_limits.ipynb #166d546f
 OUR_RULES = {'general':{'words':'at least 75 % of the hours of the year (our choice)', 'mark':MARKS[0], 'kind':'share',
@@ -152,7 +153,8 @@ def limit_family(
     country:str|None   # ISO 3166 two letters
 )->str:
     "The standard of a country; WHO's where none is known."
-    return next((s.family for s in limit_standards().values() if country in s.countries), 'WHO')
+    code = (country or '').strip().upper()
+    return next((s.family for s in limit_standards().values() if code in s.countries), 'WHO')
 
 # %% ../../nbs/01_aqi/06_limits.ipynb #e05d4939
 GAS_PARAMETERS = ['no2', 'no', 'nox', 'o3', 'so2', 'co']

@@ -6,10 +6,10 @@
 __all__ = ['TABLE_HOURS', 'INDEX_COLUMNS', 'INDEX_NEEDS', 'index_of_values', 'band_of_values', 'statistics_of', 'where_it_speaks',
            'pollutant_values', 'revisions_between', 'holds', 'no_indices', 'pollutant_indices', 'one_per_pollutant',
            'station_indices', 'with_requirements', 'hours_of_city', 'highest_station', 'in_words', 'described',
-           'index_readings', 'first_said', 'air_quality_index']
+           'index_readings', 'first_said', 'clock_and_revision', 'air_quality_index']
 
 # %% ../../nbs/01_aqi/05_official.ipynb #5de35ff2
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 import polars as pl
@@ -73,14 +73,15 @@ def statistics_of(
 
 # %% ../../nbs/01_aqi/05_official.ipynb #99cfbc17
 def where_it_speaks(
-    values:pl.DataFrame,  # location_id, day, … of a pollutant's second statistic
-    main:pl.DataFrame,    # location_id, day, value of its first
-    rule:dict             # What the standard says of the pollutant
+    values:pl.DataFrame,  # location_id, `at`, … of a pollutant's second statistic
+    main:pl.DataFrame,    # location_id, `at`, value of its first
+    rule:dict,            # What the standard says of the pollutant
+    at:str='day'          # Or `event_ts`
 )->pl.DataFrame:          # Those of `values` that count
-    "The days on which a pollutant's second table is asked."
+    "The days, or hours, at which a pollutant's second table is asked."
     if rule.get('also_when') != 'beyond': return values
     over = main.filter(pl.col('value') > rule['tables'][0]['upper'][-1])
-    return values.join(over, on=['location_id', 'day'], how='semi')
+    return values.join(over, on=['location_id', at], how='semi')
 
 # %% ../../nbs/01_aqi/05_official.ipynb #45c4ea8c
 def pollutant_values(
@@ -98,7 +99,9 @@ def pollutant_values(
         found, rule = of_day(statistic), standard.rules['pollutants'][parameter]
         if statistic != rule['day']: found = where_it_speaks(found, of_day(rule['day']), rule)
         return found.select('location_id', pl.col('day').alias('at'), 'day', 'value', 'why')
-    found = now_values(hours, parameter, statistic, standard, offset)
+    of_now, main = lambda s: now_values(hours, parameter, s, standard, offset), standard.rules['now'].get(parameter)
+    found, rule = of_now(statistic), standard.rules['pollutants'][parameter]
+    if basis == 'now' and statistic != main: found = where_it_speaks(found, of_now(main), rule, 'event_ts')
     start = pl.col('event_ts').dt.replace_time_zone(None) + offset - timedelta(microseconds=1)
     return found.select('location_id', at='event_ts', day=start.dt.date(), value='value', why='why')
 
@@ -220,11 +223,13 @@ def in_words(
     stations:pl.DataFrame,   # From `with_requirements`, of one revision
     s:Standard,              # That revision
     basis:str,               # One of `BASES`
-    by:str                   # `day`, or `event_ts`
+    by:str,                  # `day`, or `event_ts`
+    offset:timedelta=timedelta(0)   # Of the standard's clock
 )->pl.DataFrame:             # With label, category, colours, advice, in_force
     "The words, colours and advice that belong to each index."
     word = lambda words: pl.col('band').replace_strict(dict(enumerate(words)), default=None, return_dtype=pl.String)
-    day = pl.col(by).cast(pl.Date)
+    local = pl.col(by).dt.replace_time_zone(None) + offset - timedelta(microseconds=1) if by != 'day' else pl.col(by)
+    day = local.cast(pl.Date)
     primary = pl.col('index').fill_null(0) > 50 if s.family == 'cn' else pl.lit(True)
     return stations.with_columns(
         label=pl.lit(s.rules['labels'][basis]), category=word(s.categories), colour=word(s.colours),
@@ -240,11 +245,12 @@ INDEX_COLUMNS = {'location_id':pl.String, 'standard':pl.String, 'label':pl.Strin
 def described(
     stations:pl.DataFrame,   # From `with_requirements`
     basis:str,               # One of `BASES`
-    by:str                   # `day`, or `event_ts`
+    by:str,                  # `day`, or `event_ts`
+    offset:timedelta=timedelta(0)   # Of the standard's clock
 )->pl.DataFrame:             # `by` and `INDEX_COLUMNS`
     "Each index with what belongs to it."
     at = pl.Date if by == 'day' else pl.Datetime('us', 'UTC')
-    parts = [in_words(part, known_standards()[id], basis, by) for (id,), part in stations.group_by('standard')]
+    parts = [in_words(part, known_standards()[id], basis, by, offset) for (id,), part in stations.group_by('standard')]
     if not parts: return pl.DataFrame(schema={by: at, **INDEX_COLUMNS})
     return pl.concat(parts).sort('location_id', by)[[by, *INDEX_COLUMNS]]
 
@@ -273,6 +279,17 @@ def first_said(
     if column not in rows.columns: return None
     return next(iter(rows[column].drop_nulls()), None)
 
+# %% ../../nbs/01_aqi/05_official.ipynb #d8a5fc86
+def clock_and_revision(
+    standard:str|Standard,     # A family or a revision
+    tz:str|None,               # IANA zone of the place
+    newest:datetime|None       # Last hour; None: there is none
+)->tuple[timedelta, Standard]:
+    "The offset of the standard's clock from UTC, and the revision that held at the last hour."
+    if newest is None: return timedelta(0), standard_of(standard)
+    offset = standard_offset(standard_of(standard, newest), tz, newest)
+    return offset, standard_of(standard, (newest + offset - timedelta(microseconds=1)).date())
+
 # %% ../../nbs/01_aqi/05_official.ipynb #b9d98fda
 def air_quality_index(
     readings:pd.DataFrame|pl.DataFrame,   # Of one city; hourly, `value` in µg/m³ (see READING)
@@ -284,15 +301,13 @@ def air_quality_index(
     "The index of each station, or of the city, with what it is and what it is made of."
     rows, by = index_readings(readings, basis, of), 'day' if basis == 'day' else 'event_ts'
     asked = country_family(first_said(rows, 'country')) if standard is None else standard
-    newest = rows['event_ts'].max()
-    latest = standard_of(asked, newest)
+    offset, latest = clock_and_revision(asked, first_said(rows, 'tz'), rows['event_ts'].max())
     hours, stations = working_hours(rows, latest, temperature_c), station_indices(no_indices(basis), by)
     if of == 'city': hours = hours_of_city(hours, latest)
     if hours.height:
-        each = pollutant_indices(hours, asked, basis, standard_offset(latest, first_said(rows, 'tz'), newest))
-        stations = station_indices(each, by)
+        stations = station_indices(pollutant_indices(hours, asked, basis, offset), by)
     if basis != 'hour': stations = with_requirements(stations, latest)
     if of == 'city': stations = highest_station(stations, by)
-    made = described(stations, basis, by)
+    made = described(stations, basis, by, offset)
     if of == 'city': made = made.sort(by)
     return made if isinstance(readings, pl.DataFrame) else made.to_pandas()

@@ -4,18 +4,20 @@
 
 # %% auto #0
 __all__ = ['AQI_COLUMNS', 'FOUND_COLUMNS', 'TIME_COLUMNS', 'ALIKE', 'POLLUTED', 'RANK', 'no_aqi', 'mean_index', 'hour_category',
-           'index_or_category', 'index_or_band', 'row_days', 'row_standard', 'row_standards', 'with_names', 'long_aqi',
-           'highest_pollutant', 'pollutants_there', 'wide_aqi', 'said_of', 'row_countries', 'long_rows',
-           'pollutant_columns', 'melted', 'without_text', 'say_text', 'add_aqi']
+           'index_or_category', 'index_or_band', 'standard_time', 'days_of_ends', 'row_days', 'row_standard',
+           'row_standards', 'with_names', 'long_aqi', 'highest_pollutant', 'pollutants_there', 'too_few', 'as_required',
+           'wide_aqi', 'said_of', 'row_countries', 'long_rows', 'pollutant_columns', 'melted', 'without_text',
+           'say_text', 'add_aqi']
 
 # %% ../../nbs/01_aqi/04_rows.ipynb #98852114
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import polars as pl
 
 from .index import as_floats, hour_band, pollutant_rule, sub_index
-from .standards import country_family, Standard, standard_of
+from .standards import country_family, known_standards, Standard, standard_of
 from ..core import as_polars, Missing, parameter_name, Unusable
 
 # %% ../../nbs/01_aqi/04_rows.ipynb #577ceadc
@@ -88,14 +90,36 @@ def index_or_band(
     except Unusable as e: return no_aqi(len(values), e.what)
     return found.select(aqi='index', aqi_band='band', aqi_reason='reason', aqi_basis='basis').cast(FOUND_COLUMNS)
 
-# %% ../../nbs/01_aqi/04_rows.ipynb #47a427c7
+# %% ../../nbs/01_aqi/04_rows.ipynb #00649bbc
 TIME_COLUMNS = 'day', 'event_ts', 'date', 'datetime', 'timestamp'   # The first that is there counts
+
+def standard_time(
+    country:str|None,   # ISO code of a row
+    tz:str|None         # Its IANA zone
+)->timedelta:           # From UTC
+    "The offset of the clock that counts a row's days: Beijing's in China, else its zone's without summer time."
+    if (country or '').upper() == 'CN': return timedelta(hours=8)
+    zone = ZoneInfo(tz or 'UTC')
+    return min(datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
+
+# %% ../../nbs/01_aqi/04_rows.ipynb #47f4539b
+def days_of_ends(
+    df:pl.DataFrame   # `event_ts` (UTC, the end of the period); perhaps `tz` and `country`
+)->pl.Series:         # Dates
+    "The day in which each row's period lies."
+    lacking = [pl.lit(None, pl.String).alias(c) for c in ('country', 'tz') if c not in df.columns]
+    places = df.with_columns(lacking).select(pl.col('country', 'tz').cast(pl.String))
+    known = {place: standard_time(*place) for place in places.unique().iter_rows()}
+    offsets = pl.Series('offset', [known[place] for place in places.iter_rows()], dtype=pl.Duration('us'))
+    naive = df['event_ts'].dt.replace_time_zone(None)
+    return (naive + offsets - timedelta(microseconds=1)).cast(pl.Date)
 
 def row_days(
     df:pl.DataFrame   # Rows
 )->pl.Series:         # Dates; null where a row has none
     "The day of each row, by the first column of time; nulls without one."
     name = next((c for c in TIME_COLUMNS if c in df.columns and df[c].dtype in (pl.Date, pl.Datetime)), None)
+    if name == 'event_ts' and df[name].dtype != pl.Date: return days_of_ends(df)
     return df[name].cast(pl.Date) if name else pl.Series('day', [None]*df.height, dtype=pl.Date)
 
 # %% ../../nbs/01_aqi/04_rows.ipynb #cff8d6da
@@ -171,6 +195,29 @@ def pollutants_there(
         why=pl.format('{}: {}', 'parameter', 'aqi_reason').filter(~there).str.join('; '),
         hour_label=pl.col('aqi_basis').filter(there & pl.col('aqi').is_null()).first())
 
+# %% ../../nbs/01_aqi/04_rows.ipynb #f4014c3f
+def too_few(
+    standard:Standard,   # Of a row
+    pollutants:str       # Those that were there, blanks between
+)->str:                  # Empty where they are enough
+    "Why a row's pollutants make no index."
+    names, least, one_of = pollutants.split(), standard.rules['least_pollutants'], standard.rules['needs_one_of']
+    if not names or len(names) >= least and (not one_of or {*names} & {*one_of}): return ''
+    particle = f", one of them {' or '.join(one_of)}" if one_of else ''
+    return f"of the {len(names)} pollutants ({' '.join(names)}), {least} are needed{particle}"
+
+def as_required(
+    found:pl.DataFrame   # `AQI_COLUMNS`, aqi_dominant, aqi_pollutants
+)->pl.DataFrame:
+    "Rows without index where a requirement is not met; no dominant pollutant where the standard names none."
+    pairs = found.select('aqi_standard', 'aqi_pollutants').iter_rows()
+    few = pl.Series([too_few(known_standards()[id], made) if id else '' for id, made in pairs], dtype=pl.String)
+    refused = (few != '') & found['aqi'].is_not_null()
+    unnamed = pl.col('aqi_standard').str.starts_with('cn_') & (pl.col('aqi_band') == 0)
+    gone = [pl.when(~refused).then(c).alias(c) for c in ('aqi', 'aqi_band', 'aqi_category', 'aqi_colour')]
+    dominant = pl.when(~refused, ~unnamed.fill_null(False)).then('aqi_dominant').alias('aqi_dominant')
+    return found.with_columns(*gone, dominant, aqi_reason=pl.when(refused).then(few).otherwise('aqi_reason'))
+
 # %% ../../nbs/01_aqi/04_rows.ipynb #eac416a8
 def wide_aqi(
     rows:pl.DataFrame   # As of `highest_pollutant`
@@ -179,7 +226,8 @@ def wide_aqi(
     found = pollutants_there(rows).join(highest_pollutant(rows), on='row', how='left', maintain_order='left')
     number = pl.when(pl.col('hour_label').is_null()).then('aqi')
     basis = pl.coalesce('hour_label', 'aqi_basis')
-    return found.with_columns(aqi=number, aqi_basis=basis, aqi_reason='why').drop('row', 'why', 'hour_label')
+    found = found.with_columns(aqi=number, aqi_basis=basis, aqi_reason='why').drop('row', 'why', 'hour_label')
+    return as_required(found)
 
 # %% ../../nbs/01_aqi/04_rows.ipynb #e68d18b5
 def said_of(

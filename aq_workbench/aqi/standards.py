@@ -129,7 +129,8 @@ def country_family(
     country:str|None   # ISO code
 )->str:
     "The family of standards that a country uses, `us` where it has none of ours."
-    return next((s.family for s in known_standards().values() if country in s.countries), 'us')
+    code = (country or '').strip().upper()
+    return next((s.family for s in known_standards().values() if code in s.countries), 'us')
 
 # %% ../../nbs/01_aqi/00_standards.ipynb #d7da00bd
 SCORED_BY = 'us_epa_2024'   # The classes in which scores are told, whatever a city shows

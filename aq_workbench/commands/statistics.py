@@ -6,8 +6,8 @@
 __all__ = ['ALWAYS_SHOWN', 'NAMES', 'LABEL_ROOM', 'REASONS_SHOWN', 'MARK_WORDS', 'FIGURE_LEGEND', 'STATISTICS_FORMATS',
            'typed_years', 'of_station', 'figure_text', 'cell_of', 'limit_text', 'shown_rows', 'capture_cell',
            'year_blocks', 'parameter_rows', 'years_with_numbers', 'statistic_tables', 'first_reason', 'reason_lines',
-           'rule_parts', 'sharers', 'rules_in_words', 'mark_lines', 'statistics_text', 'format_option', 'table_text',
-           'city_statistics', 'statistics']
+           'rule_parts', 'sharers', 'rules_in_words', 'mark_lines', 'later_words', 'statistics_text', 'format_option',
+           'table_text', 'city_statistics', 'statistics']
 
 # %% ../../nbs/16_commands/15_statistics.ipynb #ce1f2210
 import json
@@ -237,6 +237,17 @@ def mark_lines(
     return [f"{MARK_WORDS[mark].capitalize()}: {'; '.join(found[mark])}." for mark in ('memory', 'one source')
             if mark in found]
 
+# %% ../../nbs/16_commands/15_statistics.ipynb #f7d09d4f
+def later_words(
+    table:pd.DataFrame   # From `annual_statistics`
+)->str:                  # Empty where every year is bound
+    "Which years lie before the standard that judges them."
+    early = table[~table['in_force'].astype(bool)]
+    if early.empty: return ''
+    years = sorted(early['year'].unique())
+    span = f'{years[0]}' if len(years) == 1 else f'{years[0]} to {years[-1]}'
+    return f"{span}: before {' and '.join(sorted(early['standard'].unique()))} was law, which did not bind then"
+
 # %% ../../nbs/16_commands/15_statistics.ipynb #98a6fbd2
 FIGURE_LEGEND = '! exceeded   – no number   * limit not confirmed by two sources'
 
@@ -249,7 +260,7 @@ def statistics_text(
     titles = [f'{limit_standard(id).title} ({id})' for id in table['standard'].unique()]
     n = table['location_id'].nunique()
     few = f'{n} stations: lowest to highest, and how many exceed' if n > 1 else str(table['location_id'].iloc[0])
-    said = [Text(line) for line in (f"Judged by {', '.join(titles)}", few)]
+    said = [Text(line) for line in (f"Judged by {', '.join(titles)}", later_words(table), few) if line]
     said += [*statistic_tables(table, width=width), Text(FIGURE_LEGEND, style='dim')]
     for heading, lines in (('No number', reason_lines(table)), ('Rules', rules_in_words(table)),
                            ('Not confirmed', mark_lines(table))):
@@ -310,6 +321,8 @@ def statistics(
     source:Source=''
 ):
     """Show a city's annual statistics beside the limits of its standard: met, exceeded, or why there is no number.
+
+    They are made from hours; a city that has only daily means has none here.
 
     Example: aqw statistics London --year 1998-2003 --standard EU-2024
     """

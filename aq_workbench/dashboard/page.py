@@ -59,12 +59,10 @@ class CityData(NamedTuple):
 def indices_beside(
     store:FeatureStore,    # Where the readings are
     city:str,              # Its name
-    standard:str|None,     # Revision of the forecasts' categories; None: from before there was a choice
     at:datetime            # The present
 )->CityIndices|None:       # None where no pollutant is used
-    "A city's index as of a moment, by the family of standards of its forecasts."
-    family = standard_by_id(standard).family
-    try: return city_indices(store, city, standard=family, days=1, asof=at)
+    "A city's index as of a moment."
+    try: return city_indices(store, city, days=1, asof=at)
     except Missing: return None
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #e445b28c
@@ -90,7 +88,7 @@ def load_city(
     return CityData(city, pm25['event_ts'].max(), newest['issued_at'], joined, names,
                     f"{newest['model']} version {newest['version']}",
                     '; '.join(origin), bool(pm25['source'].str.starts_with('sandbox').any()),
-                    last_verdict(city, settings=settings), indices_beside(store, city, newest.get('standard'), at))
+                    last_verdict(city, settings=settings), indices_beside(store, city, at))
 
 # %% ../../nbs/13_dashboard/00_page.ipynb #7a1af8c4
 def station_window(

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "tables": ["open_delta"],
     "bitemporal": ["READINGS"],
     "feature_store": ["FeatureStore", "tidy_store"],
-    "indices": ["city_indices", "CityIndices", "finished_days", "index_rows"],
+    "indices": ["city_indices", "CityIndices", "finished_days", "index_rows", "standard_shown_in"],
     "stored": ["cities_in", "city_country", "city_asof", "city_latest", "city_rows", "city_written", "JUDGED", "used_rows"],
     "sync": ["sync_city", "sync_live"],
 })
