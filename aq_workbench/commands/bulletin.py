@@ -93,14 +93,14 @@ def day_table(
 def made_of(
     rows:list[dict],   # Of `air_quality_index`
     name:str           # Column that tells them apart
-)->str:                # `Made of pm25 no2 (6); pm25 (2016-02-27)`
+)->str:                # `made of pm25 no2 (6); pm25 (2016-02-27)`
     "Which pollutants the indices are made of, the usual ones first, with how many or which rows."
     groups = {}
     for row in rows:
         if row['index'] is not None: groups.setdefault(row['pollutants'], []).append(str(row[name]))
     (usual, n), *others = sorted(groups.items(), key=lambda g: -len(g[1])) or [('nothing', [])]
     few = lambda found: ', '.join(found[:3]) + (' …' if found[3:] else '')
-    return '; '.join([f'Made of {usual} ({len(n)})', *(f'{made} ({few(found)})' for made, found in others)])
+    return '; '.join([f'made of {usual} ({len(n)})', *(f'{made} ({few(found)})' for made, found in others)])
 
 # %% ../../nbs/16_commands/15_bulletin.ipynb #59b77df0
 MOST_SITES = 12   # Stations shown
